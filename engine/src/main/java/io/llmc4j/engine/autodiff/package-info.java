@@ -1,0 +1,4 @@
+/**
+ * A small tape for the methods that learn: operations, gradients, AdamW.
+ */
+package io.llmc4j.engine.autodiff;

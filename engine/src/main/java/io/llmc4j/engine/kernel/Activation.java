@@ -1,0 +1,4 @@
+package io.llmc4j.engine.kernel;
+
+/** Activation functions of feed-forward layers. */
+public enum Activation { NONE, RELU, SILU, GELU_ERF, GELU_TANH, GELU_QUICK, RELU_SQUARED }

@@ -1,0 +1,21 @@
+package io.llmc4j.engine.model;
+
+import io.llmc4j.engine.tensor.Matrix;
+
+/** What a forward pass tells whoever listens. Matrices are the pass's own: copy what must outlive the call. */
+public interface ForwardHooks {
+
+    ForwardHooks NONE = new ForwardHooks() { };
+
+    /** The input of a linear layer, before rotation and rounding: [batch * tokens, in] (experts: [routed tokens, in], batch 1). */
+    default void linearInput(Linear layer, Matrix x, int batch, int tokens) {
+    }
+
+    /** The input of the feed-forward half as a whole (what the router sees), [batch * tokens, hidden]. */
+    default void mlpInput(Block block, Matrix x, int batch, int tokens) {
+    }
+
+    /** The input of the attention half (after its norm), [batch * tokens, hidden]. */
+    default void attentionInput(Block block, Matrix x, int batch, int tokens) {
+    }
+}

@@ -1,0 +1,31 @@
+package io.llmc4j.engine.pipeline;
+
+import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.ModelEnds;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Where a compressed model goes. Blocks come once each, in order; {@link #finish()} makes the directory whole, or nothing appears.
+ * The rules of a format are checked when the sink is made, before the first block is read.
+ */
+public interface ModelSink extends AutoCloseable {
+
+    /** Embeddings, final norm and head as they are to be written (rotations change them); called once, before the first block. */
+    void ends(ModelEnds ends);
+
+    /** @param layers one result a linear layer of the block, in module order */
+    void block(Block block, List<LayerResult> layers);
+
+    /** Writes what is left, checks, renames. */
+    Written finish();
+
+    /** Gives up what is unfinished; a no-op after {@link #finish()}. */
+    @Override
+    void close();
+
+    /** What is on disk now. */
+    record Written(Path directory, List<WrittenFile> files, List<String> dropped) { }
+
+    record WrittenFile(String name, long bytes, String sha256) { }
+}

@@ -1,0 +1,23 @@
+package io.llmc4j.engine.pipeline;
+
+import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.model.ModelSpec;
+
+/** Where a model comes from: an architecture as data, and its weights, block by block, decoded to float32 on demand. */
+public interface ModelSource extends AutoCloseable {
+
+    ModelSpec spec();
+
+    /** Embeddings, final norm, head; tensors stay mapped until {@link #close()}. */
+    ModelEnds ends();
+
+    /** A fresh block each call: the caller may change it. */
+    Block block(int index);
+
+    /** Prefix of a block's layer names in the checkpoint, "model.layers.3". */
+    String blockPrefix(int index);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,48 @@
+package io.llmc4j.engine.quant;
+
+/** The grid that codes live on. */
+public sealed interface NumberFormat {
+
+    /** Bits of one code. */
+    int bits();
+
+    /** Integers from qmin to qmax. */
+    record Int(int bits, int qmin, int qmax) implements NumberFormat {
+        /** The usual range: two's complement when symmetric, 0 to 2^bits - 1 when not. */
+        public static Int of(int bits, boolean symmetric) {
+            return symmetric ? new Int(bits, -(1 << (bits - 1)), (1 << (bits - 1)) - 1) : new Int(bits, 0, (1 << bits) - 1);
+        }
+    }
+
+    /**
+     * A small float: one sign bit, {@code exponent} and {@code mantissa} bits.
+     *
+     * @param path   LLMC has two ways to round to such a grid
+     * @param qmax   largest value of the grid that a scale is computed against (emulated path)
+     */
+    record Float(int exponent, int mantissa, Path path, float qmax) implements NumberFormat {
+        /** ADAPTIVE: real-valued exponent bias (spec 1.11). EMULATED: fixed grid and a scale (1.12). */
+        public enum Path { ADAPTIVE, EMULATED }
+
+        @Override
+        public int bits() {
+            return 1 + exponent + mantissa;
+        }
+
+        /** "e4m3" and its kin. */
+        public String label() {
+            return "e" + exponent + "m" + mantissa;
+        }
+    }
+
+    /** LLMC's {@code bit: 48}: 4-bit codes over 8-bit codes (spec 1.14); weights only, no real codes. */
+    record Int4OverInt8(QuantScheme eight, QuantScheme four, SecondLevel limits) implements NumberFormat {
+        @Override
+        public int bits() {
+            return 4;
+        }
+    }
+
+    /** Limits that the second-level scales and zero points are clamped to; infinite where not configured. */
+    record SecondLevel(float scaleMin, float scaleMax, float zeroMin, float zeroMax) { }
+}
