@@ -1,5 +1,7 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.BadInput;
+
 /** The grid that codes live on. */
 public sealed interface NumberFormat {
 
@@ -21,8 +23,28 @@ public sealed interface NumberFormat {
      * @param qmax   largest value of the grid that a scale is computed against (emulated path)
      */
     record Float(int exponent, int mantissa, Path path, float qmax) implements NumberFormat {
-        /** ADAPTIVE: real-valued exponent bias (spec 1.11). EMULATED: fixed grid and a scale (1.12). */
-        public enum Path { ADAPTIVE, EMULATED }
+        /**
+         * ADAPTIVE: real-valued exponent bias (spec 1.11). EMULATED: fixed grid and a scale, ties away from zero, saturating one step past
+         * what 8-bit hardware has (1.12). NEAREST_EVEN: fixed grid as hardware rounds, ties to even, saturating at the format's largest.
+         */
+        public enum Path { ADAPTIVE, EMULATED, NEAREST_EVEN }
+
+        /**
+         * "e4m3" and its kin with the largest value that scales are computed against by convention: e4m3 448, e5m2 57344, else the
+         * largest of the grid. Throws BadInput (CONFIG) when the label is not e, a digit, m, a digit.
+         */
+        public static Float of(String label, Path path) {
+            if (!label.matches("e[1-7]m[1-9]")) {
+                throw BadInput.of(BadInput.Common.CONFIG, "float format '%s' is not of the form eXmY (e2m1, e3m2, e4m3, e5m2, ...)", label);
+            }
+            int e = label.charAt(1) - '0';
+            int m = label.charAt(3) - '0';
+            return new Float(e, m, path, largest(e, m));
+        }
+
+        private static float largest(int e, int m) {
+            return e == 4 && m == 3 ? 448f : e == 5 && m == 2 ? 57344f : FloatGrid.largest(e, m);
+        }
 
         @Override
         public int bits() {

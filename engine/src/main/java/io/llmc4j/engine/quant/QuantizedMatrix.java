@@ -11,7 +11,7 @@ import io.llmc4j.engine.tensor.Matrix;
  *                   [ceil(rows/edge) * ceil(cols/edge)])
  * @param zeros      zero points, as scales; length 0 when symmetric (all zero)
  * @param columnGroup the group of each column where groups are not contiguous (act-order); length 0 when column c is in group c / size
- * @param tensorScale second-level float32 scale (NVFP4: value = code * scale * tensorScale); 1 elsewhere
+ * @param tensorScale second-level float32 scale (NVFP4: value = code * (scale / tensorScale)); 1 elsewhere
  */
 public record QuantizedMatrix(QuantScheme scheme, int rows, int cols, byte[] codes, float[] scales, float[] zeros, int[] columnGroup, float tensorScale) {
 
@@ -51,7 +51,7 @@ public record QuantizedMatrix(QuantScheme scheme, int rows, int cols, byte[] cod
         return signed ? b : b & 0xff;
     }
 
-    /** (code - zero) * scale [* tensorScale] in float32, [rows, cols]. */
+    /** (code - zero) * (scale / tensorScale) in float32, [rows, cols]. */
     public Matrix dequantize() {
         return Dequantizer.dequantize(this);
     }

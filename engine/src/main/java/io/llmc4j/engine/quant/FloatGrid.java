@@ -1,0 +1,132 @@
+package io.llmc4j.engine.quant;
+
+/**
+ * A small float with a fixed grid: sign, e exponent and m mantissa bits, subnormals, no exponent reserved for infinities
+ * (spec 1.12; OCP 8-bit and microscaling formats).
+ *
+ * @param qmax       what scales are computed against
+ * @param saturation largest magnitude that rounding gives
+ * @param codeMax    largest magnitude that the stored format has (e4m3: 448, e5m2: 57344, else all of the grid)
+ * @param tiesEven   IEEE rounding; false: ties away from zero by the bit procedure of the library that LLMC calls
+ */
+record FloatGrid(int e, int m, float qmax, float saturation, float codeMax, boolean tiesEven) implements Grid {
+
+    static FloatGrid of(NumberFormat.Float f) {
+        float largest = largest(f.exponent(), f.mantissa());
+        float stored = f.exponent() == 4 && f.mantissa() == 3 ? 448f : f.exponent() == 5 && f.mantissa() == 2 ? 57344f : largest;
+        boolean even = f.path() == NumberFormat.Float.Path.NEAREST_EVEN;
+        return new FloatGrid(f.exponent(), f.mantissa(), f.qmax(), even ? stored : largest, stored, even);
+    }
+
+    /** 2^Emax * (2 - 2^-m), with Emax = 2^(e-1). */
+    static float largest(int e, int m) {
+        return Math.scalb(2f - Math.scalb(1f, -m), 1 << (e - 1));
+    }
+
+    /** Exponent of the smallest normal value. */
+    private int smallestExponent() {
+        return 2 - (1 << (e - 1));
+    }
+
+    @Override
+    public float qmin() {
+        return -qmax;
+    }
+
+    /** v on the grid. NaN stays NaN. */
+    float round(float v) {
+        return tiesEven ? roundEven(v) : roundAway(v);
+    }
+
+    private float roundEven(float v) {
+        float a = Math.abs(v);
+        if (!(a < saturation)) {
+            return a >= saturation ? Math.copySign(saturation, v) : v;
+        }
+        int exponent = Math.max((Float.floatToRawIntBits(a) >>> 23) - 127, smallestExponent());
+        // The spacing is a power of two, so only rint rounds.
+        float perUnit = Math.scalb(1f, m - exponent);
+        float r = (float) Math.rint(a * perUnit) / perUnit;
+        return Math.copySign(Math.min(r, saturation), v);
+    }
+
+    private float roundAway(float v) {
+        if (v != v) {
+            return v;
+        }
+        int half = 1 << (22 - m);
+        int keep = -(1 << (23 - m));
+        int bits = Float.floatToRawIntBits(v);
+        int exponent = ((bits >>> 23) & 0xff) - 127;
+        if (exponent < smallestExponent()) {
+            float h = Math.copySign(Math.scalb(1f, smallestExponent()), v);
+            return Float.intBitsToFloat((Float.floatToRawIntBits(v + h) + half) & keep) - h;
+        }
+        int u = (bits + half) & keep;
+        boolean beyond = ((u >>> 23) & 0xff) - 127 > 1 << (e - 1);
+        return beyond ? Math.copySign(saturation, v) : Float.intBitsToFloat(u);
+    }
+
+    @Override
+    public void fakeQuantize(int n, float[] x, int xOff, float scale, float zero, float outScale, float[] out, int outOff) {
+        float s = scale == 0f ? 1f : scale;
+        float t = outScale == 0f && scale == 0f ? 1f : outScale;
+        for (int i = 0; i < n; i++) {
+            out[outOff + i] = (round(x[xOff + i] / s + zero) - zero) * t;
+        }
+    }
+
+    @Override
+    public void fakeQuantizeEach(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
+        for (int i = 0; i < n; i++) {
+            float s = scales[i] == 0f ? 1f : scales[i];
+            float z = zeros.length == 0 ? 0f : zeros[i];
+            out[outOff + i] = (round(x[xOff + i] / s + z) - z) * s;
+        }
+    }
+
+    @Override
+    public void codes(int n, float[] x, int xOff, float scale, float zero, byte[] out, int outOff) {
+        float s = scale == 0f ? 1f : scale;
+        for (int i = 0; i < n; i++) {
+            out[outOff + i] = (byte) encode(round(x[xOff + i] / s + zero));
+        }
+    }
+
+    /** Bit pattern, sign highest, of a value of the grid; larger magnitudes than the stored format has become its largest. */
+    int encode(float y) {
+        int bits = Float.floatToRawIntBits(y);
+        int sign = (bits >>> 31) << (e + m);
+        float a = Math.min(Math.abs(y), codeMax);
+        if (a != a) {
+            throw new ArithmeticException("NaN has no code in e" + e + "m" + m);
+        }
+        int exponent = (Float.floatToRawIntBits(a) >>> 23) - 127;
+        int smallest = smallestExponent();
+        if (exponent < smallest) {
+            return sign | (int) Math.scalb(a, m - smallest);
+        }
+        return sign | (exponent - smallest + 1) << m | (Float.floatToRawIntBits(a) >>> (23 - m)) & ((1 << m) - 1);
+    }
+
+    /** The value of a bit pattern. Patterns that the stored format keeps for NaN and infinity are NaN. */
+    float decode(int code) {
+        int field = (code >>> m) & ((1 << e) - 1);
+        int mantissa = code & ((1 << m) - 1);
+        float a = field == 0 ? Math.scalb((float) mantissa, smallestExponent() - m)
+                : Math.scalb(1f + Math.scalb((float) mantissa, -m), smallestExponent() + field - 1);
+        if (a > codeMax) {
+            return Float.NaN;
+        }
+        return (code >>> (e + m) & 1) == 1 ? -a : a;
+    }
+
+    @Override
+    public float[] values() {
+        float[] v = new float[256];
+        for (int i = 0; i < 256; i++) {
+            v[i] = decode(i & ((1 << (1 + e + m)) - 1));
+        }
+        return v;
+    }
+}

@@ -1,0 +1,91 @@
+package io.llmc4j.engine.quant;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.tensor.Matrix;
+
+/** Quantizer to a fixed grid: integers, and small floats with a scale. */
+final class GridQuantizer implements Quantizer {
+
+    private final QuantScheme scheme;
+    private final Grid grid;
+
+    GridQuantizer(QuantScheme scheme) {
+        this.scheme = scheme;
+        this.grid = switch (scheme.format()) {
+            case NumberFormat.Int f -> new IntegerGrid(f, scheme.roundZeroPoint());
+            case NumberFormat.Float f when f.path() != NumberFormat.Float.Path.ADAPTIVE -> FloatGrid.of(f);
+            case NumberFormat.Float f -> throw new IllegalArgumentException("not one grid: " + f);
+            case NumberFormat.Int4OverInt8 f -> throw new IllegalArgumentException("not one grid: " + f);
+        };
+    }
+
+    @Override
+    public QuantScheme scheme() {
+        return scheme;
+    }
+
+    @Override
+    public QuantParams params(Matrix x) {
+        Extremes e = Extremes.minMax(x, layout(x.rows(), x.cols()));
+        return params(e.lo(), e.hi());
+    }
+
+    @Override
+    public QuantParams params(float[] lo, float[] hi) {
+        Extremes e = new Extremes(lo, hi);
+        return grid instanceof IntegerGrid i && !scheme.symmetric() ? ScaleRule.asymmetric(e, i.qmin(), i.qmax(), scheme.roundZeroPoint())
+                : ScaleRule.symmetric(e, grid.qmax());
+    }
+
+    @Override
+    public Matrix fakeQuantize(Matrix x, QuantParams p) {
+        RangeLayout layout = fit(x, p);
+        Matrix out = new Matrix(x.rows(), x.cols());
+        for (int s = 0; s < layout.segments(); s++) {
+            int r = layout.range(s);
+            int from = layout.start(s);
+            grid.fakeQuantize(layout.length(s), x.data(), from, p.scale(r), p.zero(r), p.outputScale(r), out.data(), from);
+        }
+        return out;
+    }
+
+    @Override
+    public QuantizedMatrix quantize(Matrix x, QuantParams p) {
+        if (!whyNoCodes().isEmpty()) {
+            throw new BadInput(BadInput.Common.NOT_SUPPORTED, whyNoCodes());
+        }
+        RangeLayout layout = fit(x, p);
+        byte[] codes = new byte[x.data().length];
+        for (int s = 0; s < layout.segments(); s++) {
+            int r = layout.range(s);
+            int from = layout.start(s);
+            grid.codes(layout.length(s), x.data(), from, p.scale(r), p.zero(r), codes, from);
+        }
+        float[] scales = p.scales();
+        if (p.outputFactor().length != 0) {
+            scales = new float[p.ranges()];
+            for (int r = 0; r < scales.length; r++) {
+                scales[r] = p.scales()[r] * p.outputFactor()[r];
+            }
+        }
+        return new QuantizedMatrix(scheme, x.rows(), x.cols(), codes, scales, p.zeros(), new int[0], p.tensorScale());
+    }
+
+    @Override
+    public String whyNoCodes() {
+        return scheme.bits() <= 8 ? "" : "codes of " + scheme.bits() + " bits cannot be stored; real codes have 8 bits or fewer";
+    }
+
+    @Override
+    public void fakeQuantizeColumn(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
+        grid.fakeQuantizeEach(n, x, xOff, scales, zeros, out, outOff);
+    }
+
+    private RangeLayout fit(Matrix x, QuantParams p) {
+        RangeLayout layout = layout(x.rows(), x.cols());
+        if (layout.ranges() != p.ranges()) {
+            throw new IllegalArgumentException(x + " " + scheme.granularity() + " has " + layout.ranges() + " ranges, not " + p.ranges());
+        }
+        return layout;
+    }
+}
