@@ -18,6 +18,25 @@ public interface Kernels {
     /** Columns of a product that are summed before the running total is touched. */
     int K_BLOCK = 384;
 
+    /**
+     * The kernels of this process: property {@code llmc4j.kernels} ("scalar", "vector" or a provider's name), by default "vector".
+     *
+     * @throws io.llmc4j.engine.BadInput when there is no such provider, or the JVM was started without the vector module
+     */
+    static Kernels get() {
+        return KernelLookup.get();
+    }
+
+    /** Kernels by name, without making them the current ones. */
+    static Kernels named(String name) {
+        return KernelLookup.named(name);
+    }
+
+    /** Makes these the kernels that {@link #get()} returns from now on; for tests and for the self-test. */
+    static void use(Kernels kernels) {
+        KernelLookup.use(kernels);
+    }
+
     /** "scalar", "vector", or the name of another provider. */
     String name();
 
