@@ -17,10 +17,10 @@ public final class ActivationOps {
         Matrix y = tape.buffer(x.rows(), n);
         System.arraycopy(xv, 0, y.data(), 0, xv.length);
         Kernels k = Kernels.get();
-        Parallel.forRange(x.rows(), r -> k.activate(f, n, y.data(), r * n));
+        Parallel.forEach(x.rows(), r -> k.activate(f, n, y.data(), r * n));
         return tape.record(y, x.needsGradient(), dy -> {
             float[] dx = x.gradient().data();
-            Parallel.forRange(x.rows(), r -> {
+            Parallel.forEach(x.rows(), r -> {
                 for (int i = r * n; i < (r + 1) * n; i++) {
                     dx[i] += (float) (dy.data()[i] * derivative(f, xv[i]));
                 }

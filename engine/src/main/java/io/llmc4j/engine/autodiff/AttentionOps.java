@@ -28,7 +28,7 @@ public final class AttentionOps {
         int n = from.cols();
         float[] f = from.data();
         float[] g = to.data();
-        Parallel.forRange(from.rows(), r -> {
+        Parallel.forEach(from.rows(), r -> {
             int p = (r % tokens) * half;
             for (int h = 0; h < n; h += headDim) {
                 int o = r * n + h;
@@ -66,7 +66,7 @@ public final class AttentionOps {
         int work = core.batch * core.heads;
         int group = core.heads / core.kvHeads;
         Kernels kernels = Kernels.get();
-        Parallel.forRange(work, w -> {
+        Parallel.forEach(work, w -> {
             int b = w / core.heads;
             int h = w % core.heads;
             float[] p = probabilities(kernels, core, q.value(), k.value(), b, h, null);
@@ -80,7 +80,7 @@ public final class AttentionOps {
             Matrix dk = k.needsGradient() ? k.gradient() : null;
             Matrix dv = v.needsGradient() ? v.gradient() : null;
             // Split by key head, so that one thread owns what several query heads add to.
-            Parallel.forRange(core.batch * core.kvHeads, w -> {
+            Parallel.forEach(core.batch * core.kvHeads, w -> {
                 int b = w / core.kvHeads;
                 for (int h = (w % core.kvHeads) * group; h < (w % core.kvHeads + 1) * group; h++) {
                     backwardHead(kernels, core, q.value(), k.value(), v.value(), dOut, dq, dk, dv, b, h);

@@ -1,6 +1,5 @@
 package io.llmc4j.engine.autodiff;
 
-import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Products;
 import io.llmc4j.engine.tensor.Matrix;
 

@@ -18,12 +18,12 @@ public final class NormOps {
         float[] xv = x.value().data();
         float[] w = weight.value().data();
         Kernels k = Kernels.get();
-        Parallel.forRange(t, r -> k.rmsNorm(n, xv, r * n, w, eps, y.data(), r * n));
+        Parallel.forEach(t, r -> k.rmsNorm(n, xv, r * n, w, eps, y.data(), r * n));
         return tape.record(y, x.needsGradient() || weight.needsGradient(), dy -> {
             float[] d = dy.data();
             float[] inverse = tape.floats(t);
             float[] dx = x.needsGradient() ? x.gradient().data() : null;
-            Parallel.forRange(t, r -> {
+            Parallel.forEach(t, r -> {
                 int o = r * n;
                 float inv = (float) (1 / Math.sqrt(k.dot(n, xv, o, xv, o) / n + eps));
                 inverse[r] = inv;
@@ -58,14 +58,14 @@ public final class NormOps {
         float[] xv = x.value().data();
         float[] w = weight.value().data();
         Kernels k = Kernels.get();
-        Parallel.forRange(t, r -> k.layerNorm(n, xv, r * n, w, bias.value().data(), eps, y.data(), r * n));
+        Parallel.forEach(t, r -> k.layerNorm(n, xv, r * n, w, bias.value().data(), eps, y.data(), r * n));
         boolean needs = x.needsGradient() || weight.needsGradient() || bias.needsGradient();
         return tape.record(y, needs, dy -> {
             float[] d = dy.data();
             float[] mean = tape.floats(t);
             float[] inverse = tape.floats(t);
             float[] dx = x.needsGradient() ? x.gradient().data() : null;
-            Parallel.forRange(t, r -> {
+            Parallel.forEach(t, r -> {
                 int o = r * n;
                 double sum = 0;
                 for (int j = 0; j < n; j++) {

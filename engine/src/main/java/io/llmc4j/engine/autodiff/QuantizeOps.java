@@ -40,7 +40,7 @@ public final class QuantizeOps {
         float[] lows = tape.floats(ranges);
         float[] highs = tape.floats(ranges);
         Kernels k = Kernels.get();
-        Parallel.forRange(ranges, r -> {
+        Parallel.forEach(ranges, r -> {
             int o = r * rangeLength;
             float lo = k.min(rangeLength, v, o);
             float hi = k.max(rangeLength, v, o);
@@ -73,7 +73,7 @@ public final class QuantizeOps {
             }
         });
         boolean needs = x.needsGradient() || upper.needsGradient() || lower.needsGradient();
-        return tape.record(y, needs, dy -> Parallel.forRange(ranges, r -> backward(x, upper, lower, grid, clipped, rangeLength, r, scales[r], zeros[r],
+        return tape.record(y, needs, dy -> Parallel.forEach(ranges, r -> backward(x, upper, lower, grid, clipped, rangeLength, r, scales[r], zeros[r],
                 lows[r], highs[r], y.data(), dy.data())));
     }
 
@@ -191,7 +191,7 @@ public final class QuantizeOps {
         int n = base.cols();
         Matrix y = tape.buffer(rows, cols);
         boolean factors = f.value().data().length > 0;
-        Parallel.forRange(base.rows(), r -> {
+        Parallel.forEach(base.rows(), r -> {
             float z = zeros.length == 0 ? 0f : zeros[r];
             float s = factors ? scales[r] * (2 * rectified(f.value().data()[r])) : scales[r];
             for (int i = r * n; i < (r + 1) * n; i++) {
@@ -199,7 +199,7 @@ public final class QuantizeOps {
                 y.data()[i] = (code - z) * s;
             }
         });
-        return tape.record(y, v.needsGradient() || f.needsGradient(), dy -> Parallel.forRange(base.rows(), r -> {
+        return tape.record(y, v.needsGradient() || f.needsGradient(), dy -> Parallel.forEach(base.rows(), r -> {
             float z = zeros.length == 0 ? 0f : zeros[r];
             float factor = factors ? 2 * rectified(f.value().data()[r]) : 1f;
             double df = 0;

@@ -19,6 +19,8 @@ public final class Tape {
     private final List<float[]> borrowed = new ArrayList<>();
     private final List<Step> steps = new ArrayList<>();
 
+    private long allocated;
+
     private record Step(Var result, Consumer<Matrix> backward) { }
 
     /** A zeroed matrix that is valid until {@link #reset()}. */
@@ -29,8 +31,14 @@ public final class Tape {
 
     float[] floats(int n) {
         ArrayDeque<float[]> free = pool.get(n);
-        float[] data = free == null || free.isEmpty() ? new float[n] : free.pop();
-        Arrays.fill(data, 0f);
+        float[] data;
+        if (free == null || free.isEmpty()) {
+            data = new float[n];
+            allocated += n;
+        } else {
+            data = free.pop();
+            Arrays.fill(data, 0f);
+        }
         borrowed.add(data);
         return data;
     }
@@ -60,6 +68,11 @@ public final class Tape {
                 s.backward.accept(s.result.gradient());
             }
         }
+    }
+
+    /** Floats of all buffers that this tape ever made; a further step of the same shape must not add to it. */
+    public long allocatedFloats() {
+        return allocated;
     }
 
     /** Forgets the pass; every value and gradient that it made is invalid afterwards. */
