@@ -73,11 +73,13 @@ public final class QuantizeOps {
             }
         });
         boolean needs = x.needsGradient() || upper.needsGradient() || lower.needsGradient();
-        return tape.record(y, needs, dy -> Parallel.forEach(ranges, r -> backward(x, upper, lower, grid, clipped, rangeLength, r, scales[r], zeros[r],
-                lows[r], highs[r], y.data(), dy.data())));
+        return tape.record(y, needs, dy -> {
+            touch(x, upper, lower);
+            Parallel.forEach(ranges, r -> backward(x, upper, lower, grid, clipped, rangeLength, r, scales[r], zeros[r], lows[r], highs[r], dy.data()));
+        });
     }
 
-    private static void backward(Var x, Var upper, Var lower, Grid grid, boolean clipped, int n, int r, float s, float z, float lo0, float hi0, float[] y,
+    private static void backward(Var x, Var upper, Var lower, Grid grid, boolean clipped, int n, int r, float s, float z, float lo0, float hi0,
                                  float[] d) {
         float[] v = x.value().data();
         float[] dx = x.needsGradient() ? x.gradient().data() : null;
@@ -157,6 +159,15 @@ public final class QuantizeOps {
         }
     }
 
+    /** Gradients are made on first use, which must not happen on several threads. */
+    private static void touch(Var... vars) {
+        for (Var v : vars) {
+            if (v.needsGradient()) {
+                v.gradient();
+            }
+        }
+    }
+
     private static double slope(double sigmoid) {
         return sigmoid * (1 - sigmoid);
     }
@@ -199,22 +210,25 @@ public final class QuantizeOps {
                 y.data()[i] = (code - z) * s;
             }
         });
-        return tape.record(y, v.needsGradient() || f.needsGradient(), dy -> Parallel.forEach(base.rows(), r -> {
-            float z = zeros.length == 0 ? 0f : zeros[r];
-            float factor = factors ? 2 * rectified(f.value().data()[r]) : 1f;
-            double df = 0;
-            for (int i = r * n; i < (r + 1) * n; i++) {
-                float logit = v.value().data()[i];
-                float code = base.data()[i] + rectified(logit) + z;
-                if (code >= qmin && code <= qmax && v.needsGradient()) {
-                    v.gradient().data()[i] += (float) (dy.data()[i] * (double) scales[r] * factor * rectifiedSlope(logit));
+        return tape.record(y, v.needsGradient() || f.needsGradient(), dy -> {
+            touch(v, f);
+            Parallel.forEach(base.rows(), r -> {
+                float z = zeros.length == 0 ? 0f : zeros[r];
+                float factor = factors ? 2 * rectified(f.value().data()[r]) : 1f;
+                double df = 0;
+                for (int i = r * n; i < (r + 1) * n; i++) {
+                    float logit = v.value().data()[i];
+                    float code = base.data()[i] + rectified(logit) + z;
+                    if (code >= qmin && code <= qmax && v.needsGradient()) {
+                        v.gradient().data()[i] += (float) (dy.data()[i] * (double) scales[r] * factor * rectifiedSlope(logit));
+                    }
+                    df += dy.data()[i] * (double) (Math.min(Math.max(code, qmin), qmax) - z) * scales[r];
                 }
-                df += dy.data()[i] * (double) (Math.min(Math.max(code, qmin), qmax) - z) * scales[r];
-            }
-            if (factors && f.needsGradient()) {
-                f.gradient().data()[r] += (float) (df * 2 * rectifiedSlope(f.value().data()[r]));
-            }
-        }));
+                if (factors && f.needsGradient()) {
+                    f.gradient().data()[r] += (float) (df * 2 * rectifiedSlope(f.value().data()[r]));
+                }
+            });
+        });
     }
 
     /** clamp(1.2 sigmoid(v) - 0.1, 0, 1). */
