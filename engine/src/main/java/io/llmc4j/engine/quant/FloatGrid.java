@@ -4,18 +4,26 @@ package io.llmc4j.engine.quant;
  * A small float with a fixed grid: sign, e exponent and m mantissa bits, subnormals, no exponent reserved for infinities
  * (spec 1.12; OCP 8-bit and microscaling formats).
  *
- * @param qmax       what scales are computed against
- * @param saturation largest magnitude that rounding gives
- * @param codeMax    largest magnitude that the stored format has (e4m3: 448, e5m2: 57344, else all of the grid)
- * @param tiesEven   IEEE rounding; false: ties away from zero by the bit procedure of the library that LLMC calls
+ * @param qmax    what scales are computed against
+ * @param codeMax largest magnitude that the stored format has (e4m3: 448, e5m2: 57344, else all of the grid)
  */
-record FloatGrid(int e, int m, float qmax, float saturation, float codeMax, boolean tiesEven) implements Grid {
+record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) implements Grid {
+
+    /** AWAY and EVEN: the bit procedure of spec 1.12 with its two ways at ties. IEEE: one exact rounding, saturating at codeMax. */
+    enum Rounding { AWAY, EVEN, IEEE }
 
     static FloatGrid of(NumberFormat.Float f) {
-        float largest = largest(f.exponent(), f.mantissa());
-        float stored = f.exponent() == 4 && f.mantissa() == 3 ? 448f : f.exponent() == 5 && f.mantissa() == 2 ? 57344f : largest;
-        boolean even = f.path() == NumberFormat.Float.Path.NEAREST_EVEN;
-        return new FloatGrid(f.exponent(), f.mantissa(), f.qmax(), even ? stored : largest, stored, even);
+        Rounding rounding = switch (f.path()) {
+            case EMULATED -> Rounding.AWAY;
+            case EMULATED_EVEN -> Rounding.EVEN;
+            case NEAREST_EVEN, ADAPTIVE -> Rounding.IEEE;
+        };
+        return new FloatGrid(f.exponent(), f.mantissa(), f.qmax(), stored(f.exponent(), f.mantissa()), rounding);
+    }
+
+    /** Largest finite magnitude of the stored format: e4m3 keeps one code for NaN, e5m2 an exponent for NaN and infinity. */
+    static float stored(int e, int m) {
+        return e == 4 && m == 3 ? 448f : e == 5 && m == 2 ? 57344f : largest(e, m);
     }
 
     /** 2^Emax * (2 - 2^-m), with Emax = 2^(e-1). */
@@ -35,36 +43,42 @@ record FloatGrid(int e, int m, float qmax, float saturation, float codeMax, bool
 
     /** v on the grid. NaN stays NaN. */
     float round(float v) {
-        return tiesEven ? roundEven(v) : roundAway(v);
+        return rounding == Rounding.IEEE ? roundExactly(v) : roundBits(v, rounding == Rounding.EVEN);
     }
 
-    private float roundEven(float v) {
+    private float roundExactly(float v) {
         float a = Math.abs(v);
-        if (!(a < saturation)) {
-            return a >= saturation ? Math.copySign(saturation, v) : v;
+        if (!(a < codeMax)) {
+            return a >= codeMax ? Math.copySign(codeMax, v) : v;
         }
         int exponent = Math.max((Float.floatToRawIntBits(a) >>> 23) - 127, smallestExponent());
-        // The spacing is a power of two, so only rint rounds.
-        float perUnit = Math.scalb(1f, m - exponent);
-        float r = (float) Math.rint(a * perUnit) / perUnit;
-        return Math.copySign(Math.min(r, saturation), v);
+        // The spacing is a power of two, so that only rint rounds.
+        float perUnit = Float.intBitsToFloat((127 + m - exponent) << 23);
+        float spacing = Float.intBitsToFloat((127 - m + exponent) << 23);
+        return Math.copySign((float) Math.rint(a * perUnit) * spacing, v);
     }
 
-    private float roundAway(float v) {
+    /** LLMC's library: rounds the bits; below the smallest normal value it first adds that value (one float32 rounding more). */
+    private float roundBits(float v, boolean even) {
         if (v != v) {
             return v;
         }
-        int half = 1 << (22 - m);
-        int keep = -(1 << (23 - m));
         int bits = Float.floatToRawIntBits(v);
         int exponent = ((bits >>> 23) & 0xff) - 127;
         if (exponent < smallestExponent()) {
-            float h = Math.copySign(Math.scalb(1f, smallestExponent()), v);
-            return Float.intBitsToFloat((Float.floatToRawIntBits(v + h) + half) & keep) - h;
+            float h = Math.copySign(Float.intBitsToFloat((127 + smallestExponent()) << 23), v);
+            return Float.intBitsToFloat(drop(Float.floatToRawIntBits(v + h), even)) - h;
         }
-        int u = (bits + half) & keep;
+        int u = drop(bits, even);
         boolean beyond = ((u >>> 23) & 0xff) - 127 > 1 << (e - 1);
-        return beyond ? Math.copySign(saturation, v) : Float.intBitsToFloat(u);
+        return beyond ? Math.copySign(largest(e, m), v) : Float.intBitsToFloat(u);
+    }
+
+    /** Clears the mantissa bits that the format lacks, after adding half a unit (one less at a tie that goes down to even). */
+    private int drop(int bits, boolean even) {
+        int half = 1 << (22 - m);
+        int odd = even ? (bits >>> (23 - m)) & 1 : 1;
+        return (bits + half - 1 + odd) & -(1 << (23 - m));
     }
 
     @Override

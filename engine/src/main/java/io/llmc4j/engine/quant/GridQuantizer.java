@@ -9,14 +9,9 @@ final class GridQuantizer implements Quantizer {
     private final QuantScheme scheme;
     private final Grid grid;
 
-    GridQuantizer(QuantScheme scheme) {
+    GridQuantizer(QuantScheme scheme, Grid grid) {
         this.scheme = scheme;
-        this.grid = switch (scheme.format()) {
-            case NumberFormat.Int f -> new IntegerGrid(f, scheme.roundZeroPoint());
-            case NumberFormat.Float f when f.path() != NumberFormat.Float.Path.ADAPTIVE -> FloatGrid.of(f);
-            case NumberFormat.Float f -> throw new IllegalArgumentException("not one grid: " + f);
-            case NumberFormat.Int4OverInt8 f -> throw new IllegalArgumentException("not one grid: " + f);
-        };
+        this.grid = grid;
     }
 
     @Override
@@ -24,10 +19,13 @@ final class GridQuantizer implements Quantizer {
         return scheme;
     }
 
+    Grid grid() {
+        return grid;
+    }
+
     @Override
     public QuantParams params(Matrix x) {
-        Extremes e = Extremes.minMax(x, layout(x.rows(), x.cols()));
-        return params(e.lo(), e.hi());
+        return RangeSearch.params(this, x);
     }
 
     @Override
@@ -38,15 +36,13 @@ final class GridQuantizer implements Quantizer {
     }
 
     @Override
-    public Matrix fakeQuantize(Matrix x, QuantParams p) {
-        RangeLayout layout = fit(x, p);
-        Matrix out = new Matrix(x.rows(), x.cols());
-        for (int s = 0; s < layout.segments(); s++) {
-            int r = layout.range(s);
-            int from = layout.start(s);
-            grid.fakeQuantize(layout.length(s), x.data(), from, p.scale(r), p.zero(r), p.outputScale(r), out.data(), from);
-        }
-        return out;
+    public void fakeQuantizeRun(int n, float[] x, int xOff, float scale, float zero, float outScale, float[] out, int outOff) {
+        grid.fakeQuantize(n, x, xOff, scale, zero, outScale, out, outOff);
+    }
+
+    @Override
+    public void fakeQuantizeColumn(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
+        grid.fakeQuantizeEach(n, x, xOff, scales, zeros, out, outOff);
     }
 
     @Override
@@ -74,18 +70,5 @@ final class GridQuantizer implements Quantizer {
     @Override
     public String whyNoCodes() {
         return scheme.bits() <= 8 ? "" : "codes of " + scheme.bits() + " bits cannot be stored; real codes have 8 bits or fewer";
-    }
-
-    @Override
-    public void fakeQuantizeColumn(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
-        grid.fakeQuantizeEach(n, x, xOff, scales, zeros, out, outOff);
-    }
-
-    private RangeLayout fit(Matrix x, QuantParams p) {
-        RangeLayout layout = layout(x.rows(), x.cols());
-        if (layout.ranges() != p.ranges()) {
-            throw new IllegalArgumentException(x + " " + scheme.granularity() + " has " + layout.ranges() + " ranges, not " + p.ranges());
-        }
-        return layout;
     }
 }

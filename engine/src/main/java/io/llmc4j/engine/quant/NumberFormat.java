@@ -25,9 +25,10 @@ public sealed interface NumberFormat {
     record Float(int exponent, int mantissa, Path path, float qmax) implements NumberFormat {
         /**
          * ADAPTIVE: real-valued exponent bias (spec 1.11). EMULATED: fixed grid and a scale, ties away from zero, saturating one step past
-         * what 8-bit hardware has (1.12). NEAREST_EVEN: fixed grid as hardware rounds, ties to even, saturating at the format's largest.
+         * what 8-bit hardware has (1.12). EMULATED_EVEN: the same with ties to even. NEAREST_EVEN: the fixed grid as hardware rounds to it,
+         * one rounding with ties to even, saturating at the format's largest value.
          */
-        public enum Path { ADAPTIVE, EMULATED, NEAREST_EVEN }
+        public enum Path { ADAPTIVE, EMULATED, EMULATED_EVEN, NEAREST_EVEN }
 
         /**
          * "e4m3" and its kin with the largest value that scales are computed against by convention: e4m3 448, e5m2 57344, else the
@@ -39,11 +40,7 @@ public sealed interface NumberFormat {
             }
             int e = label.charAt(1) - '0';
             int m = label.charAt(3) - '0';
-            return new Float(e, m, path, largest(e, m));
-        }
-
-        private static float largest(int e, int m) {
-            return e == 4 && m == 3 ? 448f : e == 5 && m == 2 ? 57344f : FloatGrid.largest(e, m);
+            return new Float(e, m, path, FloatGrid.stored(e, m));
         }
 
         @Override

@@ -6,11 +6,16 @@ import io.llmc4j.engine.tensor.Matrix;
  * A {@link QuantScheme} at work on matrices: weights [out, in] or activations [batch * tokens, features]. Thread-safe and without state;
  * arguments are never written to. Arithmetic: element by element in float32, no fused multiply-add (spec 1.4, 1.5).
  */
-public interface Quantizer {
+public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer, Int4OverInt8Quantizer {
 
-    /** LLMC's numbers where they differ from ours (oddities of spec 6.1). */
+    /** The quantizer of a scheme. {@code llmcCompatible}: LLMC's numbers where ours differ by default (spec 6.1). */
     static Quantizer of(QuantScheme scheme, boolean llmcCompatible) {
-        return new GridQuantizer(scheme);
+        return switch (scheme.format()) {
+            case NumberFormat.Int4OverInt8 f -> new Int4OverInt8Quantizer(scheme, f);
+            case NumberFormat.Float f when f.path() == NumberFormat.Float.Path.ADAPTIVE -> new AdaptiveFloatQuantizer(scheme, f, llmcCompatible);
+            case NumberFormat.Float f -> new GridQuantizer(scheme, FloatGrid.of(f));
+            case NumberFormat.Int f -> new GridQuantizer(scheme, new IntegerGrid(f, scheme.roundZeroPoint()));
+        };
     }
 
     static Quantizer of(QuantScheme scheme) {
@@ -27,7 +32,7 @@ public interface Quantizer {
     /** Scales and zero points from the matrix at hand, by the scheme's range rule. */
     QuantParams params(Matrix x);
 
-    /** Scales and zero points from the given ends of each range (in the order of {@link RangeLayout}). */
+    /** Scales and zero points from the given ends of each range (in the order of {@link RangeLayout}); one level of scales only. */
     QuantParams params(float[] lo, float[] hi);
 
     /** Quantized and dequantized with the matrix's own ranges. */
@@ -36,7 +41,22 @@ public interface Quantizer {
     }
 
     /** Quantized and dequantized with the given parameters. */
-    Matrix fakeQuantize(Matrix x, QuantParams p);
+    default Matrix fakeQuantize(Matrix x, QuantParams p) {
+        RangeLayout layout = fit(x, p);
+        Matrix out = new Matrix(x.rows(), x.cols());
+        for (int s = 0; s < layout.segments(); s++) {
+            int r = layout.range(s);
+            int from = layout.start(s);
+            fakeQuantizeRun(layout.length(s), x.data(), from, p.scale(r), p.zero(r), p.outputScale(r), out.data(), from);
+        }
+        return out;
+    }
+
+    /** One run of n values of one range: divided by {@code scale}, rounded, multiplied by {@code outScale}. */
+    void fakeQuantizeRun(int n, float[] x, int xOff, float scale, float zero, float outScale, float[] out, int outOff);
+
+    /** One column: value i has scale {@code scales[i]} and zero point {@code zeros[i]} ({@code zeros} of length 0: all zero). */
+    void fakeQuantizeColumn(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff);
 
     /** Real codes with the matrix's own ranges. */
     default QuantizedMatrix quantize(Matrix x) {
@@ -49,6 +69,12 @@ public interface Quantizer {
     /** One sentence on why {@link #quantize} cannot give real codes; empty when it can. */
     String whyNoCodes();
 
-    /** One column: value i has scale {@code scales[i]} and zero point {@code zeros[i]} ({@code zeros} of length 0: all zero). */
-    void fakeQuantizeColumn(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff);
+    /** The layout of x, held against the number of parameters. */
+    default RangeLayout fit(Matrix x, QuantParams p) {
+        RangeLayout layout = layout(x.rows(), x.cols());
+        if (layout.ranges() != p.ranges()) {
+            throw new IllegalArgumentException(x + " " + scheme().granularity() + " has " + layout.ranges() + " ranges, not " + p.ranges());
+        }
+        return layout;
+    }
 }

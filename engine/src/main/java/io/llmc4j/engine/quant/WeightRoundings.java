@@ -23,7 +23,7 @@ public final class WeightRoundings {
 
         @Override
         public Matrix fakeQuantize(Matrix weight) {
-            return quantizer.fakeQuantize(weight, stored.orElseGet(() -> quantizer.params(weight)));
+            return stored.isPresent() ? quantizer.fakeQuantize(weight, stored.get()) : quantizer.fakeQuantize(weight);
         }
 
         @Override
