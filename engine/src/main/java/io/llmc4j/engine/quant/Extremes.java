@@ -1,39 +1,50 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.Arrays;
 
 /** Lower and upper end of each range, in the order of {@link RangeLayout}. */
 record Extremes(float[] lo, float[] hi) {
 
     /** Smallest and largest element of each range; per block of the absolute values (spec 1.2, 1.6). NaN where a range holds one. */
     static Extremes minMax(Matrix x, RangeLayout layout) {
-        float[] lo = new float[layout.ranges()];
-        float[] hi = new float[layout.ranges()];
-        java.util.Arrays.fill(lo, Float.POSITIVE_INFINITY);
-        java.util.Arrays.fill(hi, Float.NEGATIVE_INFINITY);
+        float[] lo = new float[layout.segments()];
+        float[] hi = new float[layout.segments()];
+        Kernels kernels = Kernels.get();
         float[] data = x.data();
         boolean absolute = !layout.contiguous();
-        for (int s = 0; s < layout.segments(); s++) {
-            int from = layout.start(s);
-            int n = layout.length(s);
-            int r = layout.range(s);
-            float a = lo[r];
-            float b = hi[r];
-            if (absolute) {
-                for (int i = from; i < from + n; i++) {
-                    float v = Math.abs(data[i]);
-                    a = Math.min(a, v);
-                    b = Math.max(b, v);
-                }
-            } else {
-                for (int i = from; i < from + n; i++) {
-                    a = Math.min(a, data[i]);
-                    b = Math.max(b, data[i]);
-                }
+        Parallel.forRange(layout.segments(), layout.grain(), (from, to) -> {
+            for (int s = from; s < to; s++) {
+                int start = layout.start(s);
+                int n = layout.length(s);
+                lo[s] = absolute ? absMin(n, data, start) : kernels.min(n, data, start);
+                hi[s] = absolute ? kernels.absMax(n, data, start) : kernels.max(n, data, start);
             }
-            lo[r] = a;
-            hi[r] = b;
+        });
+        return layout.ranges() == layout.segments() ? new Extremes(lo, hi) : joined(lo, hi, layout);
+    }
+
+    /** Ranges of several segments: per tensor, per block. Joining extremes is exact, whatever the order. */
+    private static Extremes joined(float[] lo, float[] hi, RangeLayout layout) {
+        float[] a = new float[layout.ranges()];
+        float[] b = new float[layout.ranges()];
+        Arrays.fill(a, Float.POSITIVE_INFINITY);
+        Arrays.fill(b, Float.NEGATIVE_INFINITY);
+        for (int s = 0; s < lo.length; s++) {
+            int r = layout.range(s);
+            a[r] = Math.min(a[r], lo[s]);
+            b[r] = Math.max(b[r], hi[s]);
         }
-        return new Extremes(lo, hi);
+        return new Extremes(a, b);
+    }
+
+    private static float absMin(int n, float[] a, int off) {
+        float m = Float.POSITIVE_INFINITY;
+        for (int i = off; i < off + n; i++) {
+            m = Math.min(m, Math.abs(a[i]));
+        }
+        return m;
     }
 }

@@ -1,6 +1,7 @@
 package io.llmc4j.engine.quant;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /** Quantizer to a fixed grid: integers, and small floats with a scale. */
@@ -52,11 +53,13 @@ final class GridQuantizer implements Quantizer {
         }
         RangeLayout layout = fit(x, p);
         byte[] codes = new byte[x.data().length];
-        for (int s = 0; s < layout.segments(); s++) {
-            int r = layout.range(s);
-            int from = layout.start(s);
-            grid.codes(layout.length(s), x.data(), from, p.scale(r), p.zero(r), codes, from);
-        }
+        Parallel.forRange(layout.segments(), layout.grain(), (from, to) -> {
+            for (int s = from; s < to; s++) {
+                int r = layout.range(s);
+                int start = layout.start(s);
+                grid.codes(layout.length(s), x.data(), start, p.scale(r), p.zero(r), codes, start);
+            }
+        });
         float[] scales = p.scales();
         if (p.outputFactor().length != 0) {
             scales = new float[p.ranges()];

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /**
@@ -26,13 +27,19 @@ final class HqqSolver {
             inverse[r] = 1f / start.scale(r);
             z[r] = start.zero(r);
         }
+        double[] errors = new double[ranges];
         float best = WORST;
         double beta = rule.beta();
         for (int it = 0; it < rule.iterations(); it++) {
-            double total = 0;
             Shrink shrink = new Shrink(beta, rule.lpNorm());
-            for (int r = 0; r < ranges; r++) {
-                total += range(n, x.data(), r * n, inverse[r], z, r, grid, shrink);
+            Parallel.forRange(ranges, 1 + 4096 / Math.max(1, n), (from, to) -> {
+                for (int r = from; r < to; r++) {
+                    errors[r] = range(n, x.data(), r * n, inverse[r], z, r, grid, shrink);
+                }
+            });
+            double total = 0;
+            for (double v : errors) {
+                total += v;
             }
             if (rule.anneal()) {
                 beta *= rule.kappa();

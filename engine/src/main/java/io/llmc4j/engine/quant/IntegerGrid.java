@@ -1,5 +1,7 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Kernels;
+
 /**
  * Integers from qmin to qmax (spec 1.5).
  *
@@ -18,7 +20,9 @@ record IntegerGrid(float qmin, float qmax, boolean roundZeroPoint) implements Gr
     public void fakeQuantize(int n, float[] x, int xOff, float scale, float zero, float outScale, float[] out, int outOff) {
         float lo = qmin;
         float hi = qmax;
-        if (roundZeroPoint) {
+        if (roundZeroPoint && outScale == scale) {
+            Kernels.get().fakeQuantize(n, x, xOff, scale, zero, lo, hi, out, outOff);
+        } else if (roundZeroPoint) {
             for (int i = 0; i < n; i++) {
                 float q = (float) Math.rint(x[xOff + i] / scale) + zero;
                 out[outOff + i] = (Math.min(Math.max(q, lo), hi) - zero) * outScale;

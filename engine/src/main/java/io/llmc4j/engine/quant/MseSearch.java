@@ -1,5 +1,6 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /**
@@ -16,9 +17,12 @@ final class MseSearch {
     static Extremes search(Quantizer q, RangeRule.Mse rule, Matrix x, RangeLayout layout) {
         Extremes e = Extremes.minMax(x, layout);
         int n = layout.rangeLength();
-        for (int r = 0; r < layout.ranges(); r++) {
-            range(q, rule, x.data(), r * n, n, e, r, new float[n]);
-        }
+        Parallel.forRange(layout.ranges(), 1 + 1024 / Math.max(1, n), (from, to) -> {
+            float[] scratch = new float[n];
+            for (int r = from; r < to; r++) {
+                range(q, rule, x.data(), r * n, n, e, r, scratch);
+            }
+        });
         return e;
     }
 

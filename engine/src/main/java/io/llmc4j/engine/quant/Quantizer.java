@@ -1,5 +1,6 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /**
@@ -44,11 +45,13 @@ public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer,
     default Matrix fakeQuantize(Matrix x, QuantParams p) {
         RangeLayout layout = fit(x, p);
         Matrix out = new Matrix(x.rows(), x.cols());
-        for (int s = 0; s < layout.segments(); s++) {
-            int r = layout.range(s);
-            int from = layout.start(s);
-            fakeQuantizeRun(layout.length(s), x.data(), from, p.scale(r), p.zero(r), p.outputScale(r), out.data(), from);
-        }
+        Parallel.forRange(layout.segments(), layout.grain(), (from, to) -> {
+            for (int s = from; s < to; s++) {
+                int r = layout.range(s);
+                int start = layout.start(s);
+                fakeQuantizeRun(layout.length(s), x.data(), start, p.scale(r), p.zero(r), p.outputScale(r), out.data(), start);
+            }
+        });
         return out;
     }
 

@@ -10,6 +10,9 @@ import io.llmc4j.engine.BadInput;
  */
 public final class RangeLayout {
 
+    /** Elements of one parallel task, about. */
+    private static final int TASK = 1 << 14;
+
     private final Granularity.Kind kind;
     private final int rows;
     private final int cols;
@@ -91,6 +94,11 @@ public final class RangeLayout {
             case PER_BLOCK -> (segment / tiles / length) * tiles + segment % tiles;
             default -> segment;
         };
+    }
+
+    /** Segments that make a task worth a thread. */
+    int grain() {
+        return Math.max(1, TASK / Math.max(1, length));
     }
 
     /** Whether every range is one contiguous run (not so per block). */
