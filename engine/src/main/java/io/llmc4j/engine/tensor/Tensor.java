@@ -10,14 +10,14 @@ import java.lang.foreign.MemorySegment;
 public record Tensor(DType dtype, Shape shape, MemorySegment bytes) {
 
     public Tensor {
-        long want = Math.multiplyExact(shape.elements(), (long) dtype.bits()) / 8;
+        long want = Math.ceilDiv(Math.multiplyExact(shape.elements(), (long) dtype.bits()), 8L);
         if (bytes.byteSize() != want) {
             throw new IllegalArgumentException(dtype + shape.toString() + " needs " + want + " bytes, got " + bytes.byteSize());
         }
     }
 
     public static Tensor allocate(DType dtype, Shape shape, Arena arena) {
-        return new Tensor(dtype, shape, arena.allocate(Math.multiplyExact(shape.elements(), (long) dtype.bits()) / 8, 64));
+        return new Tensor(dtype, shape, arena.allocate(Math.ceilDiv(Math.multiplyExact(shape.elements(), (long) dtype.bits()), 8L), 64));
     }
 
     public long elements() {
