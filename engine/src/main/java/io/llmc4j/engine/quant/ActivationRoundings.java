@@ -32,4 +32,15 @@ public final class ActivationRoundings {
     public static ActivationRounding stored(Quantizer quantizer, QuantParams params) {
         return (x, batch, tokens) -> quantizer.fakeQuantize(x, params);
     }
+
+    /** Only the features {@code quantized} are quantized, ranges over them alone (per token); all others stay as they are. */
+    public static ActivationRounding keepingFeatures(Quantizer quantizer, int[] quantized) {
+        ActivationRounding inner = dynamic(quantizer);
+        int[] picked = quantized.clone();
+        return (x, batch, tokens) -> {
+            Matrix out = x.copy();
+            Columns.scatter(inner.fakeQuantize(Columns.gather(x, picked), batch, tokens), picked, out);
+            return out;
+        };
+    }
 }

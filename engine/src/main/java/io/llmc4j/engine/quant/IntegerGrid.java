@@ -10,7 +10,7 @@ import io.llmc4j.engine.kernel.Kernels;
  */
 record IntegerGrid(float qmin, float qmax, boolean roundZeroPoint) implements Grid {
 
-    private static final float SMALLEST_SCALE = 1e-9f;
+    static final float SMALLEST_SCALE = 1e-9f;
 
     IntegerGrid(NumberFormat.Int f, boolean roundZeroPoint) {
         this(f.qmin(), f.qmax(), roundZeroPoint);
