@@ -7,6 +7,7 @@ public final class Main {
     }
 
     public static void main(String[] args) {
+        StandardError.take();
         System.err.println("llmc4j: no command is here yet");
         System.exit(2);
     }
