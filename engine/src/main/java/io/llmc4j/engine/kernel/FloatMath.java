@@ -112,8 +112,8 @@ public final class FloatMath {
         float s = x * x;
         float q = Math.fma(Math.fma(Math.fma(Math.fma(Math.fma(T5, s, T4), s, T3), s, T2), s, T1), s, T0);
         float small = Math.fma(x * s, q, x);
-        float large = Math.copySign(1f - 2f / (exp(2f * a) + 1f), x);
-        return a < TANH_SMALL ? small : large;
+        float large = 1f - 2f / (exp(2f * a) + 1f);
+        return Math.copySign(a < TANH_SMALL ? small : large, x);
     }
 
     /** The error function. */

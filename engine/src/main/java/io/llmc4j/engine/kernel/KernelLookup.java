@@ -55,6 +55,6 @@ final class KernelLookup {
                     + "add '--add-modules %s' to the java command (the llmc4j launcher does), or choose the slow scalar kernels with -D%s=scalar",
                     MODULE, MODULE, PROPERTY);
         }
-        return new ScalarKernels();
+        return new VectorKernels();
     }
 }

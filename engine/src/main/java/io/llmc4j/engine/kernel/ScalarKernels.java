@@ -73,7 +73,13 @@ public final class ScalarKernels implements Kernels {
 
     @Override
     public void syrk(int rows, int n, float[] x, int xOff, int ldx, float[] h, int ldh) {
-        gemmTN(n, n, rows, x, xOff, ldx, x, xOff, ldx, h, 0, ldh, true);
+        // Row i of the lower triangle, then its mirror image: what H held above the diagonal does not matter.
+        for (int i = 0; i < n; i++) {
+            gemmTN(1, i + 1, rows, x, xOff + i, ldx, x, xOff, ldx, h, i * ldh, ldh, true);
+            for (int j = 0; j < i; j++) {
+                h[j * ldh + i] = h[i * ldh + j];
+            }
+        }
     }
 
     @Override
@@ -243,13 +249,18 @@ public final class ScalarKernels implements Kernels {
     public void walshHadamard(int n, float[] x, int off) {
         checkPowerOfTwo(n);
         for (int h = 1; h < n; h *= 2) {
-            for (int i = off; i < off + n; i += 2 * h) {
-                for (int j = i; j < i + h; j++) {
-                    float a = x[j];
-                    float b = x[j + h];
-                    x[j] = a + b;
-                    x[j + h] = a - b;
-                }
+            butterflies(n, x, off, h);
+        }
+    }
+
+    /** One stage: pairs at distance h become their sum and difference. */
+    static void butterflies(int n, float[] x, int off, int h) {
+        for (int i = off; i < off + n; i += 2 * h) {
+            for (int j = i; j < i + h; j++) {
+                float a = x[j];
+                float b = x[j + h];
+                x[j] = a + b;
+                x[j + h] = a - b;
             }
         }
     }
@@ -274,7 +285,7 @@ public final class ScalarKernels implements Kernels {
         }
     }
 
-    private static float code(float x, float scale, float zero, float qmin, float qmax) {
+    static float code(float x, float scale, float zero, float qmin, float qmax) {
         return Math.max(Math.min((float) Math.rint(x / scale) + zero, qmax), qmin);
     }
 }

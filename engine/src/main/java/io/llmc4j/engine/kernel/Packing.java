@@ -1,0 +1,57 @@
+package io.llmc4j.engine.kernel;
+
+/** Copies operands of a product into panels that the register tiles read in order. */
+final class Packing {
+
+    private Packing() {
+    }
+
+    /**
+     * One panel: {@code to[toAt + p * width + r] = from[at + r * rStep + p * pStep]} for r below {@code used} and p below {@code k};
+     * zero for r from {@code used} to {@code width - 1}.
+     */
+    static void panel(int k, int used, int width, float[] from, int at, int rStep, int pStep, float[] to, int toAt) {
+        if (rStep == 1) {
+            for (int p = 0; p < k; p++) {
+                System.arraycopy(from, at + p * pStep, to, toAt + p * width, used);
+            }
+        } else {
+            int r = 0;
+            for (; r + 4 <= used; r += 4) {
+                four(k, from, at + r * rStep, rStep, pStep, to, toAt + r, width);
+            }
+            for (; r < used; r++) {
+                one(k, from, at + r * rStep, pStep, to, toAt + r, width);
+            }
+        }
+        if (used < width) {
+            for (int p = 0; p < k; p++) {
+                for (int r = used; r < width; r++) {
+                    to[toAt + p * width + r] = 0f;
+                }
+            }
+        }
+    }
+
+    /** Four rows at once: neighbouring stores, so that a cache line of the panel is written in one go. */
+    private static void four(int k, float[] from, int at, int rStep, int pStep, float[] to, int toAt, int width) {
+        int a0 = at;
+        int a1 = at + rStep;
+        int a2 = at + 2 * rStep;
+        int a3 = at + 3 * rStep;
+        for (int p = 0; p < k; p++) {
+            int s = p * pStep;
+            int d = toAt + p * width;
+            to[d] = from[a0 + s];
+            to[d + 1] = from[a1 + s];
+            to[d + 2] = from[a2 + s];
+            to[d + 3] = from[a3 + s];
+        }
+    }
+
+    private static void one(int k, float[] from, int at, int pStep, float[] to, int toAt, int width) {
+        for (int p = 0; p < k; p++) {
+            to[toAt + p * width] = from[at + p * pStep];
+        }
+    }
+}

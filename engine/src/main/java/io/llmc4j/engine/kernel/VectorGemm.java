@@ -1,0 +1,202 @@
+package io.llmc4j.engine.kernel;
+
+/**
+ * The blocked product behind {@link VectorKernels}: panels of A and B for one k-block are packed, then register tiles walk them, split
+ * between threads by tiles of C.
+ *
+ * <p>Each element of C is summed over k in order inside a k-block and block sums are added in order, whatever the tile, the width or the
+ * thread: that is the law of {@link Kernels}, and the reason why the k-block is fixed.
+ */
+final class VectorGemm {
+
+    private static final int L = Lanes.L;
+    private static final int WIDE = 2 * L;
+    private static final int TILE = Lanes.TILE_ROWS;
+    private static final int K_BLOCK = Kernels.K_BLOCK;
+    /** Rows that stay in the second-level cache while the panels of B pass (240 · 384 floats). */
+    private static final int ROW_BLOCK = 240;
+    /** Rows and columns packed at once: bounds the buffers to about 10 MB a thread. */
+    private static final int ROW_SPAN = 2400;
+    private static final int COLUMN_SPAN = 4096;
+    /** Below this many multiply-adds, starting helpers costs more than they give. */
+    private static final long PARALLEL_WORK = 1L << 21;
+    /** Up to this many rows, B is read where it lies if its rows are contiguous: copying it would cost more than it saves. */
+    private static final int DIRECT_ROWS = 24;
+
+    private static final ThreadLocal<Buffers> BUFFERS = ThreadLocal.withInitial(Buffers::new);
+
+    /** A thread's panels, kept from call to call; they grow to what was needed and no further than the spans. */
+    private static final class Buffers {
+        float[] a = new float[0];
+        float[] b = new float[0];
+
+        float[] a(int n) {
+            return a.length >= n ? a : (a = new float[n]);
+        }
+
+        float[] b(int n) {
+            return b.length >= n ? b : (b = new float[n]);
+        }
+    }
+
+    private VectorGemm() {
+    }
+
+    /** A by (row step, k step), B by (k step, column step). {@code lowerOnly}: tiles above the diagonal are left alone (C square). */
+    static void run(int m, int n, int k, float[] a, int aOff, int aRow, int aK, float[] b, int bOff, int bK, int bCol,
+                    float[] c, int cOff, int ldc, boolean accumulate, boolean lowerOnly) {
+        ScalarKernels.checkProduct(m, n, k, a, aOff, aRow, aK, b, bOff, bK, bCol, c, cOff, ldc);
+        if (m == 0 || n == 0) {
+            return;
+        }
+        if (k == 0) {
+            if (!accumulate) {
+                for (int i = 0; i < m; i++) {
+                    java.util.Arrays.fill(c, cOff + i * ldc, cOff + i * ldc + n, 0f);
+                }
+            }
+            return;
+        }
+        boolean parallel = (long) m * n * k >= PARALLEL_WORK && Parallel.threads() > 1 && !Parallel.inside();
+        boolean direct = bCol == 1 && m <= DIRECT_ROWS;
+        Buffers buffers = BUFFERS.get();
+        for (int j = 0; j < n; j += COLUMN_SPAN) {
+            int nc = Math.min(COLUMN_SPAN, n - j);
+            for (int p = 0; p < k; p += K_BLOCK) {
+                int kc = Math.min(K_BLOCK, k - p);
+                boolean packB = true;
+                for (int i = 0; i < m; i += ROW_SPAN) {
+                    int mc = Math.min(ROW_SPAN, m - i);
+                    if (lowerOnly && i + mc <= j) {
+                        continue;
+                    }
+                    Span s = new Span(mc, nc, kc, a, aOff + i * aRow + p * aK, aRow, aK, b, bOff + p * bK + j * bCol, bK, bCol,
+                            c, cOff + i * ldc + j, ldc, accumulate || p > 0, lowerOnly, j - i, direct,
+                            buffers.a(mc * kc), buffers.b(kc * packedColumns(nc)));
+                    s.run(parallel, packB);
+                    packB = false;
+                }
+            }
+        }
+    }
+
+    private static int packedColumns(int n) {
+        int rest = n % WIDE;
+        return n - rest + (rest == 0 ? 0 : rest <= L ? L : WIDE);
+    }
+
+    /** One k-block of at most ROW_SPAN by COLUMN_SPAN outputs. {@code diagonal}: column of C minus row of C at its corner. */
+    private record Span(int m, int n, int k, float[] a, int aOff, int aRow, int aK, float[] b, int bOff, int bK, int bCol,
+                        float[] c, int cOff, int ldc, boolean add, boolean lowerOnly, int diagonal, boolean direct, float[] aPack, float[] bPack) {
+
+        void run(boolean parallel, boolean packB) {
+            int aPanels = (m + TILE - 1) / TILE;
+            int bPanels = (n + WIDE - 1) / WIDE;
+            int wholeB = n / WIDE;
+            // A direct B still needs its last, ragged panel padded with zeros.
+            int firstPacked = packB ? direct ? wholeB : 0 : bPanels;
+            if (!parallel) {
+                packA(0, aPanels);
+                packB(firstPacked, bPanels);
+                tiles(0, m, 0, bPanels);
+                return;
+            }
+            int aTasks = (aPanels + 15) / 16;
+            int bTasks = (bPanels - firstPacked + 15) / 16;
+            Parallel.forEach(aTasks + bTasks, t -> {
+                if (t < aTasks) {
+                    packA(16 * t, Math.min(aPanels, 16 * t + 16));
+                } else {
+                    int from = firstPacked + 16 * (t - aTasks);
+                    packB(from, Math.min(bPanels, from + 16));
+                }
+            });
+            int rowTasks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
+            int wanted = Math.max(1, (8 * Parallel.threads() + rowTasks - 1) / rowTasks);
+            int chunk = Math.max(4, (bPanels + wanted - 1) / wanted);
+            int columnTasks = (bPanels + chunk - 1) / chunk;
+            Parallel.forEach(rowTasks * columnTasks, t -> {
+                int row = t / columnTasks * ROW_BLOCK;
+                int panel = t % columnTasks * chunk;
+                tiles(row, Math.min(m, row + ROW_BLOCK), panel, Math.min(bPanels, panel + chunk));
+            });
+        }
+
+        /** Panels of TILE rows; the last may have fewer, and then its own width, so that panel i always starts at TILE * i * k. */
+        private void packA(int from, int to) {
+            for (int i = from; i < to; i++) {
+                int row = i * TILE;
+                int rows = Math.min(TILE, m - row);
+                if (rows == TILE || rows <= 6) {
+                    Packing.panel(k, rows, rows, a, aOff + row * aRow, aRow, aK, aPack, row * k);
+                } else {
+                    Packing.panel(k, 6, 6, a, aOff + row * aRow, aRow, aK, aPack, row * k);
+                    Packing.panel(k, rows - 6, rows - 6, a, aOff + (row + 6) * aRow, aRow, aK, aPack, (row + 6) * k);
+                }
+            }
+        }
+
+        private void packB(int from, int to) {
+            for (int j = from; j < to; j++) {
+                int column = j * WIDE;
+                int columns = Math.min(WIDE, n - column);
+                Packing.panel(k, columns, columns <= L ? L : WIDE, b, bOff + column * bCol, bCol, bK, bPack, column * k);
+            }
+        }
+
+        private void tiles(int rowFrom, int rowTo, int panelFrom, int panelTo) {
+            for (int j = panelFrom; j < panelTo; j++) {
+                int column = j * WIDE;
+                int columns = Math.min(WIDE, n - column);
+                boolean whole = columns == WIDE;
+                float[] from = direct && whole ? b : bPack;
+                int at = direct && whole ? bOff + column : column * k;
+                int step = direct && whole ? bK : columns <= L ? L : WIDE;
+                for (int row = rowFrom; row < rowTo; ) {
+                    int rows = Math.min(TILE, rowTo - row);
+                    if (rows != TILE && rows > 6) {
+                        rows = 6;
+                    }
+                    // Row r, column q of C is above the diagonal when q + diagonal > r.
+                    if (!lowerOnly || column + diagonal <= row + rows - 1) {
+                        int to = cOff + row * ldc + column;
+                        if (whole) {
+                            WideTiles.rows(rows, k, aPack, row * k, rows, from, at, step, c, to, ldc, add);
+                        } else {
+                            ragged(rows, columns, row * k, from, at, step, to);
+                        }
+                    }
+                    row += rows;
+                }
+            }
+        }
+
+        /** A tile that is wider than what is left of C: computed aside, then copied. */
+        private void ragged(int rows, int columns, int aAt, float[] from, int at, int step, int to) {
+            float[] tile = EDGE.get();
+            if (columns == L) {
+                NarrowTiles.rows(Math.min(rows, 6), k, aPack, aAt, rows, from, at, step, c, to, ldc, add);
+                if (rows > 6) {
+                    NarrowTiles.rows(rows - 6, k, aPack, aAt + 6, rows, from, at, step, c, to + 6 * ldc, ldc, add);
+                }
+                return;
+            }
+            if (step == WIDE) {
+                WideTiles.rows(rows, k, aPack, aAt, rows, from, at, step, tile, 0, WIDE, false);
+            } else {
+                NarrowTiles.rows(Math.min(rows, 6), k, aPack, aAt, rows, from, at, step, tile, 0, WIDE, false);
+                if (rows > 6) {
+                    NarrowTiles.rows(rows - 6, k, aPack, aAt + 6, rows, from, at, step, tile, 6 * WIDE, WIDE, false);
+                }
+            }
+            for (int i = 0; i < rows; i++) {
+                for (int j = 0; j < columns; j++) {
+                    int d = to + i * ldc + j;
+                    c[d] = add ? c[d] + tile[i * WIDE + j] : tile[i * WIDE + j];
+                }
+            }
+        }
+    }
+
+    private static final ThreadLocal<float[]> EDGE = ThreadLocal.withInitial(() -> new float[TILE * WIDE]);
+}
