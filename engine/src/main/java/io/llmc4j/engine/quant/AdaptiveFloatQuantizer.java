@@ -40,7 +40,7 @@ final class AdaptiveFloatQuantizer implements Quantizer {
     }
 
     @Override
-    public QuantParams params(float[] lo, float[] hi) {
+    public QuantParams params(float[] lo, float[] hi, float tensorScale) {
         float[] largest = new float[lo.length];
         for (int r = 0; r < lo.length; r++) {
             largest[r] = Math.max(hi[r], -lo[r]);

@@ -30,10 +30,20 @@ final class GridQuantizer implements Quantizer {
     }
 
     @Override
-    public QuantParams params(float[] lo, float[] hi) {
+    public QuantParams params(float[] lo, float[] hi, float tensorScale) {
         Extremes e = new Extremes(lo, hi);
-        return grid instanceof IntegerGrid i && !scheme.symmetric() ? ScaleRule.asymmetric(e, i.qmin(), i.qmax(), scheme.roundZeroPoint())
-                : ScaleRule.symmetric(e, grid.qmax());
+        return switch (scheme.scaleFormat()) {
+            case FLOAT -> grid instanceof IntegerGrid i && !scheme.symmetric()
+                    ? ScaleRule.asymmetric(e, i.qmin(), i.qmax(), scheme.roundZeroPoint()) : ScaleRule.symmetric(e, grid.qmax());
+            case E8M0 -> ScaleRule.powerOfTwo(e, grid.qmax(), false);
+            case E8M0_ROUNDED -> ScaleRule.powerOfTwo(e, grid.qmax(), true);
+            case E4M3_TWO_LEVEL -> ScaleRule.twoLevel(e, grid.qmax(), tensorScale);
+        };
+    }
+
+    @Override
+    public float tensorScale(float[] lo, float[] hi) {
+        return scheme.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL ? ScaleRule.tensorScale(new Extremes(lo, hi), grid.qmax()) : 1f;
     }
 
     @Override

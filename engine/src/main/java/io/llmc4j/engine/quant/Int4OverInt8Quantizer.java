@@ -87,7 +87,7 @@ final class Int4OverInt8Quantizer implements Quantizer {
     }
 
     @Override
-    public QuantParams params(float[] lo, float[] hi) {
+    public QuantParams params(float[] lo, float[] hi, float tensorScale) {
         throw twoLevels();
     }
 

@@ -17,16 +17,17 @@ final class MseSearch {
     static Extremes search(Quantizer q, RangeRule.Mse rule, Matrix x, RangeLayout layout) {
         Extremes e = Extremes.minMax(x, layout);
         int n = layout.rangeLength();
+        float tensorScale = q.tensorScale(e.lo(), e.hi());
         Parallel.forRange(layout.ranges(), 1 + 1024 / Math.max(1, n), (from, to) -> {
             float[] scratch = new float[n];
             for (int r = from; r < to; r++) {
-                range(q, rule, x.data(), r * n, n, e, r, scratch);
+                range(q, rule, x.data(), r * n, n, e, r, tensorScale, scratch);
             }
         });
         return e;
     }
 
-    private static void range(Quantizer q, RangeRule.Mse rule, float[] x, int off, int n, Extremes e, int r, float[] scratch) {
+    private static void range(Quantizer q, RangeRule.Mse rule, float[] x, int off, int n, Extremes e, int r, float tensorScale, float[] scratch) {
         double best = Double.POSITIVE_INFINITY;
         float baseLo = e.lo()[r];
         float baseHi = e.hi()[r];
@@ -35,7 +36,7 @@ final class MseSearch {
             float f = (float) (1 - (double) i / rule.grid());
             float lo = f * baseLo;
             float hi = f * baseHi;
-            QuantParams p = q.params(new float[] {lo}, new float[] {hi});
+            QuantParams p = q.params(new float[] {lo}, new float[] {hi}, tensorScale);
             q.fakeQuantizeRun(n, x, off, p.scale(0), p.zero(0), p.outputScale(0), scratch, 0);
             double error = error(n, x, off, scratch, best);
             if (error < best) {

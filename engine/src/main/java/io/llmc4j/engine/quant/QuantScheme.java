@@ -16,6 +16,29 @@ public record QuantScheme(NumberFormat format, boolean symmetric, Granularity gr
         return new QuantScheme(NumberFormat.Int.of(bits, symmetric), symmetric, granularity, new RangeRule.MinMax(), true, ScaleFormat.FLOAT, false, false, false);
     }
 
+    /**
+     * Microscaling: "e2m1" (MXFP4), "e2m3" and "e3m2" (MXFP6), "e4m3" and "e5m2" (MXFP8) over groups of 32 with power-of-two scales (OCP MX 1.0).
+     */
+    public static QuantScheme microscaling(String label) {
+        return new QuantScheme(NumberFormat.Float.of(label, NumberFormat.Float.Path.NEAREST_EVEN), true, Granularity.perGroup(32), new RangeRule.MinMax(), true,
+                ScaleFormat.E8M0, false, false, false);
+    }
+
+    /** NVFP4: e2m1 over groups of 16, e4m3 scales, one float32 scale for the tensor. */
+    public static QuantScheme nvfp4() {
+        return microscaling("e2m1").withGranularity(Granularity.perGroup(16)).withScaleFormat(ScaleFormat.E4M3_TWO_LEVEL);
+    }
+
+    /** A small float on a fixed grid with one float32 scale a range; symmetric. */
+    public static QuantScheme floating(String label, NumberFormat.Float.Path path, Granularity granularity) {
+        return new QuantScheme(NumberFormat.Float.of(label, path), true, granularity, new RangeRule.MinMax(), true, ScaleFormat.FLOAT, false, false, false);
+    }
+
+    /** Block FP8 of DeepSeek-V3 checkpoints: e4m3, float32 scales over square blocks, rounded as LLMC's generic routine does (spec 1.13). */
+    public static QuantScheme blockFp8(int edge) {
+        return floating("e4m3", NumberFormat.Float.Path.EMULATED, Granularity.perBlock(edge));
+    }
+
     public QuantScheme withRange(RangeRule rule) {
         return new QuantScheme(format, symmetric, granularity, rule, roundZeroPoint, scaleFormat, straightThrough, identityGradient, isStatic);
     }

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
@@ -11,6 +12,11 @@ public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer,
 
     /** The quantizer of a scheme. {@code llmcCompatible}: LLMC's numbers where ours differ by default (spec 6.1). */
     static Quantizer of(QuantScheme scheme, boolean llmcCompatible) {
+        if (scheme.scaleFormat() != ScaleFormat.FLOAT
+                && !(scheme.format() instanceof NumberFormat.Float f && f.path() == NumberFormat.Float.Path.NEAREST_EVEN)) {
+            throw BadInput.of(BadInput.Common.CONFIG, "scales of the form %s belong to small floats rounded to the nearest (microscaling, NVFP4), not to %s",
+                    scheme.scaleFormat(), scheme.format());
+        }
         return switch (scheme.format()) {
             case NumberFormat.Int4OverInt8 f -> new Int4OverInt8Quantizer(scheme, f);
             case NumberFormat.Float f when f.path() == NumberFormat.Float.Path.ADAPTIVE -> new AdaptiveFloatQuantizer(scheme, f, llmcCompatible);
@@ -33,8 +39,27 @@ public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer,
     /** Scales and zero points from the matrix at hand, by the scheme's range rule. */
     QuantParams params(Matrix x);
 
-    /** Scales and zero points from the given ends of each range (in the order of {@link RangeLayout}); one level of scales only. */
-    QuantParams params(float[] lo, float[] hi);
+    /**
+     * Scales and zero points from the given ends of each range (in the order of {@link RangeLayout}). Two-level formats: the ranges are those of
+     * a whole tensor.
+     */
+    default QuantParams params(float[] lo, float[] hi) {
+        return params(lo, hi, tensorScale(lo, hi));
+    }
+
+    /** As {@link #params(float[], float[])} for some ranges of a tensor whose second-level scale is known (1 for formats of one level). */
+    QuantParams params(float[] lo, float[] hi, float tensorScale);
+
+    /** The second-level scale of a tensor with these ranges; 1 for formats of one level. */
+    default float tensorScale(float[] lo, float[] hi) {
+        return 1f;
+    }
+
+    /** The second-level scale of a whole tensor; 1 for formats of one level. */
+    default float tensorScale(Matrix x) {
+        Extremes e = Extremes.minMax(x, layout(x.rows(), x.cols()));
+        return tensorScale(e.lo(), e.hi());
+    }
 
     /** Quantized and dequantized with the matrix's own ranges. */
     default Matrix fakeQuantize(Matrix x) {

@@ -15,8 +15,10 @@ final class RangeSearch {
         return switch (q.scheme().range()) {
             case RangeRule.Mse rule -> {
                 contiguous(layout, "mse");
+                // Shrunk ranges keep the tensor's own second level.
+                float tensorScale = q.tensorScale(x);
                 Extremes e = MseSearch.search(q, rule, x, layout);
-                yield q.params(e.lo(), e.hi());
+                yield q.params(e.lo(), e.hi(), tensorScale);
             }
             case RangeRule.Hqq rule -> {
                 contiguous(layout, "hqq");
