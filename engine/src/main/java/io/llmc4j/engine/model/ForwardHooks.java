@@ -18,4 +18,11 @@ public interface ForwardHooks {
     /** The input of the attention half (after its norm), [batch * tokens, hidden]. */
     default void attentionInput(Block block, Matrix x, int batch, int tokens) {
     }
+
+    /**
+     * Whether every expert is to see every token, so that hooks get statistics for all of them; the output stays that of the chosen experts.
+     */
+    default boolean allTokensToAllExperts() {
+        return false;
+    }
 }

@@ -4,6 +4,7 @@ import io.llmc4j.engine.quant.ActivationRounding;
 import io.llmc4j.engine.quant.WeightRounding;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * One linear layer of a block, y = x Wᵀ + b, with what a method has decided about it. Mutable: methods fold scales into {@link #weight}
@@ -14,7 +15,11 @@ public final class Linear {
     private final String name;
     private final Role role;
     private final int expert;
+    private final int out;
+    private final int in;
+    private final Supplier<Matrix> source;
     private Matrix weight;
+    private boolean changed;
     private float[] bias;
     private boolean quantized;
     private WeightRounding weightRounding;
@@ -29,10 +34,18 @@ public final class Linear {
      * @param bias   [out], or length 0
      */
     public Linear(String name, Role role, int expert, Matrix weight, float[] bias) {
+        this(name, role, expert, weight.rows(), weight.cols(), () -> weight, bias);
+        this.weight = weight;
+    }
+
+    /** A layer whose weight is decoded when it is first asked for, so that a block of many experts need not be in memory as a whole. */
+    public Linear(String name, Role role, int expert, int out, int in, Supplier<Matrix> source, float[] bias) {
         this.name = name;
         this.role = role;
         this.expert = expert;
-        this.weight = weight;
+        this.out = out;
+        this.in = in;
+        this.source = source;
         this.bias = bias;
     }
 
@@ -49,27 +62,47 @@ public final class Linear {
     }
 
     public int in() {
-        return weight.cols();
+        return in;
     }
 
     public int out() {
-        return weight.rows();
+        return out;
     }
 
     /** The float weight, transformed so far; editing it needs {@link #weightChanged()}. */
     public Matrix weight() {
+        if (weight == null) {
+            weight = source.get();
+            if (weight.rows() != out || weight.cols() != in) {
+                throw new IllegalStateException(name + ": decoded " + weight + " for [" + out + ", " + in + "]");
+            }
+        }
         return weight;
     }
 
+    /** Whether the weight is no longer the stored one. */
+    public boolean changed() {
+        return changed;
+    }
+
+    /** Lets go of what can be made again: the quantized weight, and the float one unless it was changed. */
+    public void release() {
+        effective = null;
+        if (!changed) {
+            weight = null;
+        }
+    }
+
     public void setWeight(Matrix w) {
-        if (w.rows() != weight.rows() || w.cols() != weight.cols()) {
-            throw new IllegalArgumentException(name + ": " + w + " for " + weight);
+        if (w.rows() != out || w.cols() != in) {
+            throw new IllegalArgumentException(name + ": " + w + " for [" + out + ", " + in + "]");
         }
         weight = w;
-        effective = null;
+        weightChanged();
     }
 
     public void weightChanged() {
+        changed = true;
         effective = null;
     }
 
@@ -121,10 +154,10 @@ public final class Linear {
     /** The weight that a forward pass multiplies with: quantized and dequantized (once, then kept) when {@link #quantized()}. */
     public Matrix effectiveWeight() {
         if (!quantized || weightRounding == null) {
-            return weight;
+            return weight();
         }
         if (effective == null) {
-            effective = weightRounding.fakeQuantize(weight);
+            effective = weightRounding.fakeQuantize(weight());
         }
         return effective;
     }

@@ -1,5 +1,9 @@
 package io.llmc4j.engine.model;
 
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.tensor.Matrix;
+
 /** A normalization layer with its parameters; mutable, because scales fold into it. The stored weight of Gemma has 1 added by its family. */
 public final class Norm {
 
@@ -51,5 +55,37 @@ public final class Norm {
 
     public void setBias(float[] b) {
         bias = b;
+    }
+
+    /** Every row normalized: a new matrix. */
+    public Matrix apply(Matrix x) {
+        return applyInParts(x, 1);
+    }
+
+    /** Each of {@code parts} equal stretches of a row normalized by itself; the weight still has one entry a column. */
+    public Matrix applyInParts(Matrix x, int parts) {
+        Kernels kernels = Kernels.get();
+        int n = x.cols() / parts;
+        Matrix out = new Matrix(x.rows(), x.cols());
+        float[][] weights = slices(weight, parts, n);
+        float[][] biases = slices(bias, parts, n);
+        Parallel.forRange(x.rows(), (from, to) -> {
+            for (int i = from * parts; i < to * parts; i++) {
+                if (kind == Kind.RMS) {
+                    kernels.rmsNorm(n, x.data(), i * n, weights[i % parts], eps, out.data(), i * n);
+                } else {
+                    kernels.layerNorm(n, x.data(), i * n, weights[i % parts], biases[i % parts], eps, out.data(), i * n);
+                }
+            }
+        });
+        return out;
+    }
+
+    private static float[][] slices(float[] v, int parts, int n) {
+        float[][] out = new float[parts][];
+        for (int p = 0; p < parts; p++) {
+            out[p] = v.length == 0 ? v : parts == 1 ? v : java.util.Arrays.copyOfRange(v, p * n, (p + 1) * n);
+        }
+        return out;
     }
 }
