@@ -70,7 +70,8 @@ public final class Conversions {
     }
 
     /**
-     * The power of two nearest to {@code v}, half-way up (an exponent has no even mantissa to prefer). Zero and what is below 2^-127 give 2^-127;
+     * The power of two nearest to {@code v}, half-way up (an exponent has no even mantissa to prefer). Zero and what is up to 2^-127 give 2^-127, and
+     * what is between that and 2^-126 the latter (as torch and ml_dtypes have it);
      * negative numbers, infinities and NaN give the NaN code.
      */
     public static byte floatToE8m0(float v, boolean saturate) {
@@ -81,7 +82,7 @@ public final class Conversions {
         if (i < 0 || i >= 0x7f800000) {
             return (byte) 0xff;
         }
-        int code = i < 0x00800000 ? (i >= 0x00600000 ? 1 : 0) : i + 0x00400000 >>> 23;
+        int code = i < 0x00800000 ? (i > 0x00400000 ? 1 : 0) : i + 0x00400000 >>> 23;
         return (byte) (code == 255 && saturate ? 254 : code);
     }
 
