@@ -20,13 +20,20 @@ public enum GgmlType {
     Q4_K(12, 256, 144, new Q4_K()),
     Q5_K(13, 256, 176, new Q5_K()),
     Q6_K(14, 256, 210, new Q6_K()),
+    IQ2_XXS(16, 256, 66, new Iq2Xxs()),
+    IQ2_XS(17, 256, 74, new Iq2Xs()),
+    IQ3_XXS(18, 256, 98, new Iq3Xxs()),
+    IQ1_S(19, 256, 50, new Iq1S()),
     IQ4_NL(20, 32, 18, new Iq4Nl()),
+    IQ3_S(21, 256, 110, new Iq3S()),
+    IQ2_S(22, 256, 82, new Iq2S()),
     IQ4_XS(23, 256, 136, new Iq4Xs()),
     I8(24, 1, 1, null),
     I16(25, 1, 2, null),
     I32(26, 1, 4, null),
     I64(27, 1, 8, null),
     F64(28, 1, 8, null),
+    IQ1_M(29, 256, 56, new Iq1M()),
     BF16(30, 1, 2, new Bf16Codec()),
     TQ1_0(34, 256, 54, new Tq1()),
     TQ2_0(35, 256, 66, new Tq2()),
@@ -88,9 +95,9 @@ public enum GgmlType {
         return elements > 1;
     }
 
-    /** Whether an encoder needs importance to give anything sensible (llama.cpp refuses to go without). */
+    /** Whether the encoder is defined with importance only. */
     public boolean needsImportance() {
-        return false;
+        return this == IQ2_XXS || this == IQ2_XS || this == IQ1_S;
     }
 
     public static Optional<GgmlType> byId(int id) {

@@ -1,6 +1,9 @@
 package io.llmc4j.formats.export.gguf.block;
 
-/** Quantizes non-negative values (the scales and minima of sub-blocks) to 0 … max under weighted squared error. */
+/**
+ * Quantizes values (scales and minima of sub-blocks, magnitudes) to 0 … max under weighted squared error. Values are meant to be
+ * non-negative; IQ2_XXS may bring a few that are not.
+ */
 final class PositiveSearch {
 
     private static final int STEPS = 4;
@@ -59,7 +62,7 @@ final class PositiveSearch {
     /** The inverse scale of smallest error among those that send the largest value to max + step / 10. */
     private static float bestInverse(int n, int max, float[] x, float[] weight, float largest) {
         float best = max / largest;
-        float bestError = error(n, Integer.MAX_VALUE, x, weight, best);
+        float bestError = firstError(n, x, weight, best);
         for (int step = -STEPS; step <= STEPS; step++) {
             if (step == 0) {
                 continue;
@@ -72,6 +75,17 @@ final class PositiveSearch {
             }
         }
         return best;
+    }
+
+    /** As {@link #error} without the bound; codes are bytes here, so a negative value counts as its code plus 256. */
+    private static float firstError(int n, float[] x, float[] weight, float inverse) {
+        float scale = 1f / inverse;
+        float error = 0f;
+        for (int i = 0; i < n; i++) {
+            float difference = x[i] - scale * (Bits.nearest(inverse * x[i]) & 0xff);
+            error += weight[i] * difference * difference;
+        }
+        return error;
     }
 
     private static float error(int n, int max, float[] x, float[] weight, float inverse) {
