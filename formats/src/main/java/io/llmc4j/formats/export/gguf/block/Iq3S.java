@@ -1,6 +1,9 @@
 package io.llmc4j.formats.export.gguf.block;
 
-/** IQ3_S: 512 points of four values in eight and one bits, all signs; sub-blocks of 32 with four-bit scales. */
+/**
+ * IQ3_S: 512 points of four values in eight and one bits, all signs; sub-blocks of 32 with four-bit scales. (llama.cpp 3.22.1 stores what
+ * follows an all-zero sub-block in the wrong place; here it is in the right one, and the bytes differ in that case only.)
+ */
 final class Iq3S implements BlockCodec {
 
     private static final int BYTES = 110;
