@@ -8,7 +8,7 @@ import io.llmc4j.engine.tensor.Matrix;
  * @param codes      [rows * cols], one byte a code: signed two's complement when the integer grid has qmin below 0, unsigned otherwise;
  *                   the bit pattern (sign highest) for float grids. Columns in the weight's own order, always.
  * @param scales     multipliers, [rows * groups] row-major (per channel: one group; per tensor: one element; per block:
- *                   [ceil(rows/edge) * ceil(cols/edge)])
+ *                   [ceil(rows / block rows) * ceil(cols / block cols)])
  * @param zeros      zero points, as scales; length 0 when symmetric (all zero)
  * @param columnGroup the group of each column where groups are not contiguous (act-order); length 0 when column c is in group c / size
  * @param tensorScale second-level float32 scale (NVFP4: value = code * (scale / tensorScale)); 1 elsewhere
@@ -34,7 +34,10 @@ public record QuantizedMatrix(QuantScheme scheme, int rows, int cols, byte[] cod
             case PER_TENSOR -> 0;
             case PER_CHANNEL, PER_TOKEN -> row;
             case PER_GROUP -> row * groups() + (columnGroup.length == 0 ? Math.min(col / size, groups() - 1) : columnGroup[col]);
-            case PER_BLOCK -> (row / size) * ((cols + size - 1) / size) + col / size;
+            case PER_BLOCK -> {
+                int width = scheme.granularity().width();
+                yield (row / size) * ((cols + width - 1) / width) + col / width;
+            }
             case PER_HEAD -> (int) (((long) row * cols + col) / ((long) rows * cols / size));
         };
     }

@@ -14,17 +14,19 @@ public final class RangeLayout {
     private static final int TASK = 1 << 14;
 
     private final Granularity.Kind kind;
+    private final int size;
     private final int rows;
     private final int cols;
-    /** Elements of a segment (per block: of a full one). */
+    /** Elements of a segment (per block: of a full one, its width). */
     private final int length;
     private final int segments;
     private final int ranges;
     /** Per block only: segments of one row. */
     private final int tiles;
 
-    private RangeLayout(Granularity.Kind kind, int rows, int cols, int length, int segments, int ranges, int tiles) {
-        this.kind = kind;
+    private RangeLayout(Granularity g, int rows, int cols, int length, int segments, int ranges, int tiles) {
+        this.kind = g.kind();
+        this.size = g.size();
         this.rows = rows;
         this.cols = cols;
         this.length = length;
@@ -37,8 +39,8 @@ public final class RangeLayout {
     public static RangeLayout of(Granularity g, int rows, int cols) {
         int size = g.size();
         return switch (g.kind()) {
-            case PER_TENSOR -> new RangeLayout(g.kind(), rows, cols, cols, rows, 1, 1);
-            case PER_CHANNEL, PER_TOKEN -> new RangeLayout(g.kind(), rows, cols, cols, rows, rows, 1);
+            case PER_TENSOR -> new RangeLayout(g, rows, cols, cols, rows, 1, 1);
+            case PER_CHANNEL, PER_TOKEN -> new RangeLayout(g, rows, cols, cols, rows, rows, 1);
             case PER_GROUP -> {
                 int length = Math.min(size, cols);
                 if (length > 0 && cols % length != 0) {
@@ -46,18 +48,18 @@ public final class RangeLayout {
                             + "use a group_size that divides it, or per_channel", size, cols, cols / size, cols % size);
                 }
                 int count = length == 0 ? 0 : rows * (cols / length);
-                yield new RangeLayout(g.kind(), rows, cols, length, count, count, 1);
+                yield new RangeLayout(g, rows, cols, length, count, count, 1);
             }
             case PER_HEAD -> {
                 if ((long) rows * cols % size != 0) {
                     throw BadInput.of(BadInput.Common.CONFIG, "head_num %d does not divide the %d values of a [%d, %d] matrix", size,
                             (long) rows * cols, rows, cols);
                 }
-                yield new RangeLayout(g.kind(), rows, cols, rows * cols / size, size, size, 1);
+                yield new RangeLayout(g, rows, cols, rows * cols / size, size, size, 1);
             }
             case PER_BLOCK -> {
-                int across = (cols + size - 1) / size;
-                yield new RangeLayout(g.kind(), rows, cols, size, rows * across, ((rows + size - 1) / size) * across, across);
+                int across = (cols + g.width() - 1) / g.width();
+                yield new RangeLayout(g, rows, cols, g.width(), rows * across, ((rows + size - 1) / size) * across, across);
             }
         };
     }
@@ -91,7 +93,7 @@ public final class RangeLayout {
     public int range(int segment) {
         return switch (kind) {
             case PER_TENSOR -> 0;
-            case PER_BLOCK -> (segment / tiles / length) * tiles + segment % tiles;
+            case PER_BLOCK -> (segment / tiles / size) * tiles + segment % tiles;
             default -> segment;
         };
     }
