@@ -1,5 +1,6 @@
 package io.llmc4j.engine.autodiff;
 
+import io.llmc4j.engine.kernel.FloatMath;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
@@ -103,7 +104,7 @@ public final class AttentionOps {
             for (int j = first; j <= i; j++) {
                 float logit = s[i * t + j] * core.scale;
                 if (core.softCap > 0) {
-                    float th = (float) StrictMath.tanh(logit / core.softCap);
+                    float th = FloatMath.tanh(logit / core.softCap);
                     if (capped != null) {
                         capped[i * t + j] = th;
                     }

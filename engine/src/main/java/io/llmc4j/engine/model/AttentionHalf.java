@@ -114,21 +114,32 @@ final class AttentionHalf {
         return new KvCache.KeysValues(keys, values, tokens);
     }
 
-    /** Log-n scaling (Qwen v1): queries past the trained length n grow by log_n(position). */
     private void scaleByLength(Matrix q, int first) {
         if (spec.logitScaling() == 0) {
             return;
         }
-        double base = StrictMath.log(spec.logitScaling());
         for (int r = 0; r < q.rows(); r++) {
-            int count = first + r % tokens + 1;
-            if (count > spec.logitScaling()) {
-                float by = (float) (StrictMath.log(count) / base);
+            float by = lengthFactor(spec, first + r % tokens + 1);
+            if (by != 1f) {
                 for (int i = r * q.cols(); i < (r + 1) * q.cols(); i++) {
                     q.data()[i] *= by;
                 }
             }
         }
+    }
+
+    /** Log-n scaling (Qwen v1): queries past the trained length n grow by log_n(count of tokens so far). */
+    private static float lengthFactor(AttentionSpec spec, int count) {
+        return count > spec.logitScaling() ? (float) (StrictMath.log(count) / StrictMath.log(spec.logitScaling())) : 1f;
+    }
+
+    /** [batch * tokens, 1] */
+    static Matrix lengthFactors(AttentionSpec spec, int batch, int tokens) {
+        Matrix m = new Matrix(batch * tokens, 1);
+        for (int r = 0; r < m.rows(); r++) {
+            m.data()[r] = lengthFactor(spec, r % tokens + 1);
+        }
+        return m;
     }
 
     private static Matrix columns(Matrix x, int from, int count) {

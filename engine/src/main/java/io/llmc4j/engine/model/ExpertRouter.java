@@ -23,6 +23,12 @@ final class ExpertRouter {
             return Arrays.copyOf(rows, n);
         }
 
+        /** Experts of one token, by index. */
+        int[] expertsOf(int row) {
+            int n = weights.cols();
+            return java.util.stream.IntStream.range(0, n).filter(e -> chosen[row * n + e]).toArray();
+        }
+
         float weight(int row, int expert) {
             return weights.get(row, expert);
         }

@@ -35,6 +35,15 @@ final class RotaryTable {
         }
     }
 
+    /** [positions * pairs], attention factor included. */
+    float[] cos() {
+        return cos;
+    }
+
+    float[] sin() {
+        return sin;
+    }
+
     /** Rotates {@code dims} features of each head in place. Row {@code b * tokens + t} of x is at table row t. */
     void rotate(Matrix x, int row, int tableRow, int heads, int headDim, int offset) {
         float[] d = x.data();
