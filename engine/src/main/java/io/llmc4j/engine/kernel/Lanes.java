@@ -14,8 +14,8 @@ final class Lanes {
     static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
     static final int L = F.length();
 
-    /** Rows of the register tile: 12 where there are 32 vector registers (AVX-512, AArch64), 6 where there are 16. */
-    static final int TILE_ROWS = F.vectorBitSize() == 512 || System.getProperty("os.arch", "").equals("aarch64") ? 12 : 6;
+    /** Rows of the register tile: 12 where there are 32 vector registers (AVX-512, AArch64), 4 where there are 16 (see {@link WideTiles}). */
+    static final int TILE_ROWS = F.vectorBitSize() == 512 || System.getProperty("os.arch", "").equals("aarch64") ? 12 : 4;
 
     private Lanes() {
     }
@@ -31,6 +31,11 @@ final class Lanes {
             case "512" -> FloatVector.SPECIES_512;
             default -> throw BadInput.of(BadInput.Common.ENVIRONMENT, "property %s is '%s'; it may be 128, 256, 512 or preferred", PROPERTY, bits);
         };
+    }
+
+    /** Rows of the tile to use when this many are left. */
+    static int tileRows(int left) {
+        return left >= TILE_ROWS ? TILE_ROWS : Math.min(left, 4);
     }
 
     /** The lanes of the vector that starts at {@code from} whose index is below {@code n}. */

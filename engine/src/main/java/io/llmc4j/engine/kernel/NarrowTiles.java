@@ -3,7 +3,7 @@ package io.llmc4j.engine.kernel;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The tiles of {@link WideTiles}, one vector wide: for the last columns of a product. */
+/** The tiles of {@link WideTiles}, one vector wide, for the last columns of a product; A may have more rows than the tile ({@code aStep}). */
 final class NarrowTiles {
 
     private static final VectorSpecies<Float> F = Lanes.F;
@@ -13,83 +13,23 @@ final class NarrowTiles {
     }
 
     /** The tile of this many rows. */
-    static void rows(int rows, int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
+    static void rows(int rows, int k, float[] a, int aAt, int aStep, float[] b, int bAt, float[] c, int cAt, int ldc, boolean add) {
         switch (rows) {
-            case 6 -> rows6(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
-            case 5 -> rows5(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
-            case 4 -> rows4(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
-            case 3 -> rows3(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
-            case 2 -> rows2(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
-            case 1 -> rows1(k, a, aAt, aStep, b, bAt, bStep, c, cAt, ldc, add);
+            case 4 -> rows4(k, a, aAt, aStep, b, bAt, c, cAt, ldc, add);
+            case 3 -> rows3(k, a, aAt, aStep, b, bAt, c, cAt, ldc, add);
+            case 2 -> rows2(k, a, aAt, aStep, b, bAt, c, cAt, ldc, add);
+            case 1 -> rows1(k, a, aAt, aStep, b, bAt, c, cAt, ldc, add);
             default -> throw new IllegalArgumentException("no tile of " + rows + " rows");
         }
     }
 
-    /** 6 rows by one vector. */
-    static void rows6(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
-        FloatVector c0x0 = FloatVector.zero(F);
-        FloatVector c1x0 = FloatVector.zero(F);
-        FloatVector c2x0 = FloatVector.zero(F);
-        FloatVector c3x0 = FloatVector.zero(F);
-        FloatVector c4x0 = FloatVector.zero(F);
-        FloatVector c5x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
-            FloatVector b0 = FloatVector.fromArray(F, b, j);
-            FloatVector a0 = FloatVector.broadcast(F, a[i]);
-            c0x0 = a0.fma(b0, c0x0);
-            FloatVector a1 = FloatVector.broadcast(F, a[i + 1]);
-            c1x0 = a1.fma(b0, c1x0);
-            FloatVector a2 = FloatVector.broadcast(F, a[i + 2]);
-            c2x0 = a2.fma(b0, c2x0);
-            FloatVector a3 = FloatVector.broadcast(F, a[i + 3]);
-            c3x0 = a3.fma(b0, c3x0);
-            FloatVector a4 = FloatVector.broadcast(F, a[i + 4]);
-            c4x0 = a4.fma(b0, c4x0);
-            FloatVector a5 = FloatVector.broadcast(F, a[i + 5]);
-            c5x0 = a5.fma(b0, c5x0);
-        }
-        store(c0x0, c, cAt, add);
-        store(c1x0, c, cAt + ldc, add);
-        store(c2x0, c, cAt + 2 * ldc, add);
-        store(c3x0, c, cAt + 3 * ldc, add);
-        store(c4x0, c, cAt + 4 * ldc, add);
-        store(c5x0, c, cAt + 5 * ldc, add);
-    }
-
-    /** 5 rows by one vector. */
-    static void rows5(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
-        FloatVector c0x0 = FloatVector.zero(F);
-        FloatVector c1x0 = FloatVector.zero(F);
-        FloatVector c2x0 = FloatVector.zero(F);
-        FloatVector c3x0 = FloatVector.zero(F);
-        FloatVector c4x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
-            FloatVector b0 = FloatVector.fromArray(F, b, j);
-            FloatVector a0 = FloatVector.broadcast(F, a[i]);
-            c0x0 = a0.fma(b0, c0x0);
-            FloatVector a1 = FloatVector.broadcast(F, a[i + 1]);
-            c1x0 = a1.fma(b0, c1x0);
-            FloatVector a2 = FloatVector.broadcast(F, a[i + 2]);
-            c2x0 = a2.fma(b0, c2x0);
-            FloatVector a3 = FloatVector.broadcast(F, a[i + 3]);
-            c3x0 = a3.fma(b0, c3x0);
-            FloatVector a4 = FloatVector.broadcast(F, a[i + 4]);
-            c4x0 = a4.fma(b0, c4x0);
-        }
-        store(c0x0, c, cAt, add);
-        store(c1x0, c, cAt + ldc, add);
-        store(c2x0, c, cAt + 2 * ldc, add);
-        store(c3x0, c, cAt + 3 * ldc, add);
-        store(c4x0, c, cAt + 4 * ldc, add);
-    }
-
     /** 4 rows by one vector. */
-    static void rows4(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
+    static void rows4(int k, float[] a, int aAt, int aStep, float[] b, int bAt, float[] c, int cAt, int ldc, boolean add) {
         FloatVector c0x0 = FloatVector.zero(F);
         FloatVector c1x0 = FloatVector.zero(F);
         FloatVector c2x0 = FloatVector.zero(F);
         FloatVector c3x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
+        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += L) {
             FloatVector b0 = FloatVector.fromArray(F, b, j);
             FloatVector a0 = FloatVector.broadcast(F, a[i]);
             c0x0 = a0.fma(b0, c0x0);
@@ -107,11 +47,11 @@ final class NarrowTiles {
     }
 
     /** 3 rows by one vector. */
-    static void rows3(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
+    static void rows3(int k, float[] a, int aAt, int aStep, float[] b, int bAt, float[] c, int cAt, int ldc, boolean add) {
         FloatVector c0x0 = FloatVector.zero(F);
         FloatVector c1x0 = FloatVector.zero(F);
         FloatVector c2x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
+        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += L) {
             FloatVector b0 = FloatVector.fromArray(F, b, j);
             FloatVector a0 = FloatVector.broadcast(F, a[i]);
             c0x0 = a0.fma(b0, c0x0);
@@ -126,10 +66,10 @@ final class NarrowTiles {
     }
 
     /** 2 rows by one vector. */
-    static void rows2(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
+    static void rows2(int k, float[] a, int aAt, int aStep, float[] b, int bAt, float[] c, int cAt, int ldc, boolean add) {
         FloatVector c0x0 = FloatVector.zero(F);
         FloatVector c1x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
+        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += L) {
             FloatVector b0 = FloatVector.fromArray(F, b, j);
             FloatVector a0 = FloatVector.broadcast(F, a[i]);
             c0x0 = a0.fma(b0, c0x0);
@@ -141,9 +81,9 @@ final class NarrowTiles {
     }
 
     /** 1 row by one vector. */
-    static void rows1(int k, float[] a, int aAt, int aStep, float[] b, int bAt, int bStep, float[] c, int cAt, int ldc, boolean add) {
+    static void rows1(int k, float[] a, int aAt, int aStep, float[] b, int bAt, float[] c, int cAt, int ldc, boolean add) {
         FloatVector c0x0 = FloatVector.zero(F);
-        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += bStep) {
+        for (int p = 0, i = aAt, j = bAt; p < k; p++, i += aStep, j += L) {
             FloatVector b0 = FloatVector.fromArray(F, b, j);
             FloatVector a0 = FloatVector.broadcast(F, a[i]);
             c0x0 = a0.fma(b0, c0x0);

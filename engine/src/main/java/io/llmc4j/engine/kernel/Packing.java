@@ -3,6 +3,8 @@ package io.llmc4j.engine.kernel;
 /** Copies operands of a product into panels that the register tiles read in order. */
 final class Packing {
 
+    private static final int WIDE = 2 * Lanes.L;
+
     private Packing() {
     }
 
@@ -18,7 +20,11 @@ final class Packing {
         } else {
             int r = 0;
             for (; r + 4 <= used; r += 4) {
-                four(k, from, at + r * rStep, rStep, pStep, to, toAt + r, width);
+                if (pStep == 1) {
+                    transposeFour(k, from, at + r * rStep, rStep, to, toAt + r, width);
+                } else {
+                    four(k, from, at + r * rStep, rStep, pStep, to, toAt + r, width);
+                }
             }
             for (; r < used; r++) {
                 one(k, from, at + r * rStep, pStep, to, toAt + r, width);
@@ -46,6 +52,46 @@ final class Packing {
             to[d + 1] = from[a1 + s];
             to[d + 2] = from[a2 + s];
             to[d + 3] = from[a3 + s];
+        }
+    }
+
+    /** Widths that products use get a loop with a constant step: only then are bounds checked once, before it. */
+    private static void transposeFour(int k, float[] from, int at, int rStep, float[] to, int toAt, int width) {
+        if (width == WIDE) {
+            transposeFourWide(k, from, at, at + rStep, at + 2 * rStep, at + 3 * rStep, to, toAt);
+        } else if (width == 4) {
+            transposeFourByFour(k, from, at, at + rStep, at + 2 * rStep, at + 3 * rStep, to, toAt);
+        } else if (width == 12) {
+            transposeFourByTwelve(k, from, at, at + rStep, at + 2 * rStep, at + 3 * rStep, to, toAt);
+        } else {
+            four(k, from, at, rStep, 1, to, toAt, width);
+        }
+    }
+
+    private static void transposeFourWide(int k, float[] from, int a0, int a1, int a2, int a3, float[] to, int toAt) {
+        for (int p = 0, d = toAt; p < k; p++, d += WIDE) {
+            to[d] = from[a0 + p];
+            to[d + 1] = from[a1 + p];
+            to[d + 2] = from[a2 + p];
+            to[d + 3] = from[a3 + p];
+        }
+    }
+
+    private static void transposeFourByFour(int k, float[] from, int a0, int a1, int a2, int a3, float[] to, int toAt) {
+        for (int p = 0, d = toAt; p < k; p++, d += 4) {
+            to[d] = from[a0 + p];
+            to[d + 1] = from[a1 + p];
+            to[d + 2] = from[a2 + p];
+            to[d + 3] = from[a3 + p];
+        }
+    }
+
+    private static void transposeFourByTwelve(int k, float[] from, int a0, int a1, int a2, int a3, float[] to, int toAt) {
+        for (int p = 0, d = toAt; p < k; p++, d += 12) {
+            to[d] = from[a0 + p];
+            to[d + 1] = from[a1 + p];
+            to[d + 2] = from[a2 + p];
+            to[d + 3] = from[a3 + p];
         }
     }
 

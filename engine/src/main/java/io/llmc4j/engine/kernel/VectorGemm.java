@@ -39,6 +39,10 @@ final class VectorGemm {
         }
     }
 
+    /** Where {@link Span#touch} leaves its sum, so that its reads are not dead code. Never read. */
+    @SuppressWarnings("unused")
+    private static float touched;
+
     private VectorGemm() {
     }
 
@@ -122,16 +126,18 @@ final class VectorGemm {
             });
         }
 
-        /** Panels of TILE rows; the last may have fewer, and then its own width, so that panel i always starts at TILE * i * k. */
+        private int tileRows(int left) {
+            return direct ? Math.min(left, 4) : Lanes.tileRows(left);
+        }
+
+        /** Panels of TILE rows; what is left is cut into tiles of fewer, each of its own width, so that row r always starts at r * k. */
         private void packA(int from, int to) {
             for (int i = from; i < to; i++) {
-                int row = i * TILE;
-                int rows = Math.min(TILE, m - row);
-                if (rows == TILE || rows <= 6) {
+                int last = Math.min(m, i * TILE + TILE);
+                for (int row = i * TILE; row < last; ) {
+                    int rows = tileRows(last - row);
                     Packing.panel(k, rows, rows, a, aOff + row * aRow, aRow, aK, aPack, row * k);
-                } else {
-                    Packing.panel(k, 6, 6, a, aOff + row * aRow, aRow, aK, aPack, row * k);
-                    Packing.panel(k, rows - 6, rows - 6, a, aOff + (row + 6) * aRow, aRow, aK, aPack, (row + 6) * k);
+                    row += rows;
                 }
             }
         }
@@ -149,21 +155,20 @@ final class VectorGemm {
                 int column = j * WIDE;
                 int columns = Math.min(WIDE, n - column);
                 boolean whole = columns == WIDE;
-                float[] from = direct && whole ? b : bPack;
-                int at = direct && whole ? bOff + column : column * k;
-                int step = direct && whole ? bK : columns <= L ? L : WIDE;
+                if (add && rowTo - rowFrom > TILE) {
+                    touched = touch(c, cOff + rowFrom * ldc + column, ldc, rowTo - rowFrom, columns - 1);
+                }
                 for (int row = rowFrom; row < rowTo; ) {
-                    int rows = Math.min(TILE, rowTo - row);
-                    if (rows != TILE && rows > 6) {
-                        rows = 6;
-                    }
+                    int rows = tileRows(rowTo - row);
                     // Row r, column q of C is above the diagonal when q + diagonal > r.
                     if (!lowerOnly || column + diagonal <= row + rows - 1) {
                         int to = cOff + row * ldc + column;
-                        if (whole) {
-                            WideTiles.rows(rows, k, aPack, row * k, rows, from, at, step, c, to, ldc, add);
+                        if (!whole) {
+                            ragged(rows, columns, row * k, column * k, to);
+                        } else if (direct) {
+                            DirectTiles.rows(rows, k, aPack, row * k, b, bOff + column, bK, c, to, ldc, add);
                         } else {
-                            ragged(rows, columns, row * k, from, at, step, to);
+                            WideTiles.rows(rows, k, aPack, row * k, bPack, column * k, c, to, ldc, add);
                         }
                     }
                     row += rows;
@@ -171,29 +176,43 @@ final class VectorGemm {
             }
         }
 
+        /**
+         * Reads one element at each end of every row of a column of tiles, so that the cache misses of C overlap: a tile alone would wait for
+         * its own at its end (a fifth of its time when C is in memory).
+         */
+        private static float touch(float[] c, int at, int ldc, int rows, int last) {
+            float s0 = 0f;
+            float s1 = 0f;
+            for (int r = 0, i = at; r < rows; r++, i += ldc) {
+                s0 += c[i];
+                s1 += c[i + last];
+            }
+            return s0 + s1;
+        }
+
         /** A tile that is wider than what is left of C: computed aside, then copied. */
-        private void ragged(int rows, int columns, int aAt, float[] from, int at, int step, int to) {
+        private void ragged(int rows, int columns, int aAt, int bAt, int to) {
             float[] tile = EDGE.get();
             if (columns == L) {
-                NarrowTiles.rows(Math.min(rows, 6), k, aPack, aAt, rows, from, at, step, c, to, ldc, add);
-                if (rows > 6) {
-                    NarrowTiles.rows(rows - 6, k, aPack, aAt + 6, rows, from, at, step, c, to + 6 * ldc, ldc, add);
-                }
+                narrow(rows, aAt, bAt, c, to, ldc, add);
                 return;
             }
-            if (step == WIDE) {
-                WideTiles.rows(rows, k, aPack, aAt, rows, from, at, step, tile, 0, WIDE, false);
+            if (columns > L) {
+                WideTiles.rows(rows, k, aPack, aAt, bPack, bAt, tile, 0, WIDE, false);
             } else {
-                NarrowTiles.rows(Math.min(rows, 6), k, aPack, aAt, rows, from, at, step, tile, 0, WIDE, false);
-                if (rows > 6) {
-                    NarrowTiles.rows(rows - 6, k, aPack, aAt + 6, rows, from, at, step, tile, 6 * WIDE, WIDE, false);
-                }
+                narrow(rows, aAt, bAt, tile, 0, WIDE, false);
             }
             for (int i = 0; i < rows; i++) {
                 for (int j = 0; j < columns; j++) {
                     int d = to + i * ldc + j;
                     c[d] = add ? c[d] + tile[i * WIDE + j] : tile[i * WIDE + j];
                 }
+            }
+        }
+
+        private void narrow(int rows, int aAt, int bAt, float[] to, int toAt, int ldTo, boolean adds) {
+            for (int r = 0; r < rows; r += 4) {
+                NarrowTiles.rows(Math.min(4, rows - r), k, aPack, aAt + r, rows, bPack, bAt, to, toAt + r * ldTo, ldTo, adds);
             }
         }
     }
