@@ -46,7 +46,7 @@ public record LlmcConfig(Mark mark, int seed, Model model, Optional<Calibration>
     public record Quant(Mark mark, List<Named> methods, QuantScheme weight, Mark weightMark, Optional<QuantScheme> activation, Optional<ActivationSites> sites,
                         Optional<KvCache> kvCache, Map<String, Object> special, boolean quantOut, Packing packing, List<MixedBits> mixedBits) { }
 
-    record Named(String name, Mark mark) { }
+    public record Named(String name, Mark mark) { }
 
     /** What else activations are rounded at. */
     public record ActivationSites(boolean attention, boolean softmax, boolean activationFunction) { }
