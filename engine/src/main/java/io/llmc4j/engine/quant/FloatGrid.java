@@ -2,7 +2,7 @@ package io.llmc4j.engine.quant;
 
 /**
  * A small float with a fixed grid: sign, e exponent and m mantissa bits, subnormals, no exponent reserved for infinities
- * (spec 1.12; OCP 8-bit and microscaling formats).
+ * (spec 1.12; OCP 8-bit and microscaling formats). Zero points are not looked at: small floats are symmetric.
  *
  * @param qmax    what scales are computed against
  * @param codeMax largest magnitude that the stored format has (e4m3: 448, e5m2: 57344, else all of the grid)
@@ -86,7 +86,7 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
         float s = scale == 0f ? 1f : scale;
         float t = outScale == 0f && scale == 0f ? 1f : outScale;
         for (int i = 0; i < n; i++) {
-            out[outOff + i] = (round(x[xOff + i] / s + zero) - zero) * t;
+            out[outOff + i] = round(x[xOff + i] / s) * t;
         }
     }
 
@@ -94,8 +94,7 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
     public void fakeQuantizeEach(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
         for (int i = 0; i < n; i++) {
             float s = scales[i] == 0f ? 1f : scales[i];
-            float z = zeros.length == 0 ? 0f : zeros[i];
-            out[outOff + i] = (round(x[xOff + i] / s + z) - z) * s;
+            out[outOff + i] = round(x[xOff + i] / s) * s;
         }
     }
 
@@ -103,7 +102,7 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
     public void codes(int n, float[] x, int xOff, float scale, float zero, byte[] out, int outOff) {
         float s = scale == 0f ? 1f : scale;
         for (int i = 0; i < n; i++) {
-            out[outOff + i] = (byte) encode(round(x[xOff + i] / s + zero));
+            out[outOff + i] = (byte) encode(round(x[xOff + i] / s));
         }
     }
 
