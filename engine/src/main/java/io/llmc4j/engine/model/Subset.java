@@ -12,8 +12,13 @@ import java.util.Optional;
  * @param isMlp    the feed-forward half (QuaRot tells the down projection from the attention output by it)
  * @param transform whether AWQ may transform it ({@code do_trans})
  * @param rotate   whether QuaRot rotates it
+ * @param input    the layer whose recorded input stands for the subset's input: the first one, or the router where tokens are spread over experts
  */
-public record Subset(List<String> layers, Optional<Previous> previous, Inspect inspect, boolean isMlp, boolean transform, boolean rotate) {
+public record Subset(List<String> layers, Optional<Previous> previous, Inspect inspect, boolean isMlp, boolean transform, boolean rotate, String input) {
+
+    public Subset(List<String> layers, Optional<Previous> previous, Inspect inspect, boolean isMlp, boolean transform, boolean rotate) {
+        this(layers, previous, inspect, isMlp, transform, rotate, layers.getFirst());
+    }
 
     public Subset {
         layers = List.copyOf(layers);
@@ -31,9 +36,4 @@ public record Subset(List<String> layers, Optional<Previous> previous, Inspect i
 
     /** A linear layer whose output reaches the subset without a non-linearity (value to output, up to down). */
     public record PreviousLinear(String name) implements Previous { }
-
-    /** The layer whose recorded input stands for the subset's input. */
-    public String input() {
-        return layers.getFirst();
-    }
 }

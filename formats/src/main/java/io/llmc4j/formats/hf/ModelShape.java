@@ -1,0 +1,34 @@
+package io.llmc4j.formats.hf;
+
+import io.llmc4j.engine.model.ModelSpec;
+import java.util.List;
+
+/**
+ * All that config.json says: the architecture and how it is stored, without a weight. Enough to plan a run.
+ *
+ * @param roots   what the family's first name part may be called in a checkpoint: for "model." also "language_model.model." where a vision model
+ *                wraps it, or "" for checkpoints saved from the inner class; the family's own first
+ * @param carried name prefixes (after the root is settled) of tensors that inference of the text model does not use, with the reason
+ */
+public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> blocks, List<String> roots, List<Carried> carried) {
+
+    /** @param prefix of tensor names as the checkpoint spells them */
+    public record Carried(String prefix, String reason) { }
+
+    public ModelShape {
+        blocks = List.copyOf(blocks);
+        roots = List.copyOf(roots);
+        carried = List.copyOf(carried);
+        if (blocks.size() != spec.blocks()) {
+            throw new IllegalArgumentException(blocks.size() + " layouts for " + spec.blocks() + " blocks");
+        }
+    }
+
+    /** The architecture of a config.json; throws BadInput naming what is unknown. */
+    public static ModelShape of(HfConfig config) {
+        Family family = Families.of(config);
+        ModelShape shape = family.shape(config);
+        config.finish();
+        return shape;
+    }
+}
