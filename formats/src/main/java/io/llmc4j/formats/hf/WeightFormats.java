@@ -1,0 +1,34 @@
+package io.llmc4j.formats.hf;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.llmc4j.engine.BadInput;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/** The only list of quantized checkpoints that can be read, by the {@code quant_method} of config.json's quantization_config. */
+public final class WeightFormats {
+
+    private static final Map<String, Function<JsonNode, WeightReader>> ALL = Map.of(
+            "fp8", Fp8BlockReader::new,
+            "mxfp4", Mxfp4Reader::new);
+
+    private WeightFormats() {
+    }
+
+    /** The reader that a config.json asks for; empty for a float checkpoint. Throws BadInput (NOT_SUPPORTED) naming an unknown method. */
+    public static Optional<WeightReader> of(HfConfig config) {
+        JsonNode q = config.json().hasNonNull("quantization_config") ? config.json().get("quantization_config") : config.json().get("compression_config");
+        if (q == null || q.isNull()) {
+            return Optional.empty();
+        }
+        String method = q.path("quant_method").asText("");
+        Function<JsonNode, WeightReader> format = ALL.get(method);
+        if (format == null) {
+            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s: the weights are stored with quant_method '%s', which is not read here; known: %s",
+                    config.where(), method, String.join(", ", new TreeMap<>(ALL).keySet()));
+        }
+        return Optional.of(format.apply(q));
+    }
+}

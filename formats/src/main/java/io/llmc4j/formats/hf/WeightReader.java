@@ -1,0 +1,22 @@
+package io.llmc4j.formats.hf;
+
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.tensor.Matrix;
+import java.util.List;
+import java.util.Optional;
+
+/** Decodes the modules of a checkpoint that stores them quantized. One kind a {@code quant_method}; {@link WeightFormats} is the list. */
+public interface WeightReader {
+
+    /** Whether this module is stored in the reader's way; if not, its plain float tensor is read. */
+    boolean holds(StoredModule module);
+
+    /** The tensors that it consumes for the weight (not the bias), by full name. */
+    List<String> tensors(StoredModule module);
+
+    /** Decoded, [out, in] whatever the stored order. Throws BadInput (MODEL) when the tensors do not fit together. */
+    Matrix weight(StoredModule module);
+
+    /** The stored codes, scales and zero points, [out, in]; empty when a {@link QuantizedMatrix} cannot carry this kind. */
+    Optional<QuantizedMatrix> codes(StoredModule module);
+}
