@@ -1,0 +1,84 @@
+package io.llmc4j.cli.command;
+
+import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.BadInput;
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The top of the command line: what the commands are, and how errors are told. */
+@Command(name = "llmc4j", version = "llmc4j 0.1.0", mixinStandardHelpOptions = true,
+        description = "Compresses large language models on a JVM alone: reads a model directory, writes a compressed one, and checks what it wrote.",
+        subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, InspectCommand.class, MethodsCommand.class, ModelsCommand.class},
+        synopsisSubcommandLabel = "COMMAND",
+        commandListHeading = "%nCommands:%n",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {" 0:done", " 1:the run failed", " 2:bad input or usage; nothing was written", " 3:finished, but the check of the written model failed"},
+        footer = {"", "llmc4j COMMAND --help tells a command's options and their defaults."})
+public final class Llmc4j implements Runnable {
+
+    @Spec
+    private CommandSpec spec;
+
+    /** A command line that prints to these writers. */
+    public static CommandLine commandLine(PrintWriter out, PrintWriter err) {
+        CommandLine line = new CommandLine(new Llmc4j());
+        line.setOut(out);
+        line.setErr(err);
+        line.setExecutionExceptionHandler(Llmc4j::failed);
+        line.setParameterExceptionHandler(Llmc4j::misused);
+        line.setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF));
+        line.setUsageHelpWidth(120);
+        line.getSubcommands().values().forEach(c -> {
+            CommandSpec s = c.getCommandSpec();
+            s.usageMessage().exitCodeListHeading(line.getCommandSpec().usageMessage().exitCodeListHeading());
+            s.usageMessage().exitCodeList(line.getCommandSpec().usageMessage().exitCodeList());
+        });
+        return line;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is missing");
+    }
+
+    /** Bad input is a sentence and exit code 2; everything else is a bug or the machine's, with its stack, and exit code 1. */
+    private static int failed(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
+        if (e instanceof BadInput bad) {
+            if (parsed.hasMatchedOption("--json")) {
+                Map<String, Object> error = new LinkedHashMap<>();
+                error.put("kind", bad.kind().name());
+                error.put("message", bad.getMessage());
+                line.getOut().print(Json.text(Map.of("error", error)));
+                line.getOut().flush();
+            }
+            line.getErr().println(bad.getMessage());
+            line.getErr().flush();
+            return CommandLine.ExitCode.USAGE;
+        }
+        line.getErr().println("llmc4j failed; this is not your input's fault, please report it with what follows");
+        e.printStackTrace(line.getErr());
+        line.getErr().flush();
+        return CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static int misused(ParameterException e, String[] args) {
+        CommandLine line = e.getCommandLine();
+        PrintWriter err = line.getErr();
+        err.println("llmc4j: " + e.getMessage());
+        List<String> near = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
+        if (!near.isEmpty()) {
+            err.println("did you mean " + String.join(" or ", near) + "?");
+        }
+        err.println("see " + line.getCommandSpec().qualifiedName() + " --help");
+        err.flush();
+        return CommandLine.ExitCode.USAGE;
+    }
+}
