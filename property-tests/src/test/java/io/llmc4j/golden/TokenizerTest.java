@@ -1,0 +1,144 @@
+package io.llmc4j.golden;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.formats.text.Tokenizer;
+import io.llmc4j.formats.text.TokenizerError;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.HexFormat;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Ids and texts against the Python package tokenizers. */
+class TokenizerTest {
+
+    private static byte[] resource(String name) throws IOException {
+        try (InputStream in = TokenizerTest.class.getResourceAsStream("/tokenizers/" + name)) {
+            return in.readAllBytes();
+        }
+    }
+
+    private static Tokenizer open(String name, JsonNode config) throws IOException {
+        return Tokenizer.of(resource(name + ".json"), config.toString().getBytes(StandardCharsets.UTF_8), name);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama3-like", "llama2-like", "unigram", "wordpiece", "truncating", "golden"})
+    void idsAndTextsAreThePythonPackages(String name) throws IOException {
+        JsonNode expected = new ObjectMapper().readTree(resource("expected.json")).get(name);
+        try (Tokenizer t = open(name, expected.get("config"))) {
+            for (JsonNode c : expected.get("cases")) {
+                String text = c.get("text").textValue();
+                assertArrayEquals(ints(c.get("ids")), t.encode(text), () -> "ids of \"" + text + "\"");
+                assertArrayEquals(ints(c.get("plain")), t.encode(text, false), () -> "plain ids of \"" + text + "\"");
+                assertEquals(c.get("decoded").textValue(), t.decode(t.encode(text), true));
+            }
+        }
+    }
+
+    private static int[] ints(JsonNode list) {
+        int[] out = new int[list.size()];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = list.get(i).intValue();
+        }
+        return out;
+    }
+
+    /** The whole held-out text in one call: 16,384 ids whose hash is that of the Python package's. */
+    @Test
+    void aWholeTextInOneCall() throws Exception {
+        Path samples = Path.of(System.getProperty("llmc4j.root"), "cli/samples");
+        String text = Files.readString(samples.resolve("evaluation.txt"));
+        try (Tokenizer t = Tokenizer.open(samples.resolve("tiny-llama-en"))) {
+            int[] ids = t.encode(text, false);
+            assertEquals(16384, ids.length);
+            ByteBuffer b = ByteBuffer.allocate(4 * ids.length).order(ByteOrder.LITTLE_ENDIAN);
+            Arrays.stream(ids).forEach(b::putInt);
+            assertEquals("1c50d0f582309c75eca8ac25e895548144c34eda49c028c0aeacacd26f9a5830",
+                    HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(b.array())));
+            assertEquals(text, t.decode(ids, false));
+        }
+    }
+
+    /** As {@code truncation=True, max_length=n} of transformers: the special tokens stay, the text is cut. */
+    @Test
+    void truncationKeepsTheSpecialTokens() throws IOException {
+        JsonNode none = new ObjectMapper().createObjectNode();
+        try (Tokenizer t = open("wordpiece", none)) {
+            int[] all = t.encode("the president of the united states");
+            int[] cut = t.encodeTruncated("the president of the united states", 5, true);
+            assertEquals(5, cut.length);
+            assertEquals(1, cut[0]);
+            assertEquals(2, cut[4]);
+            assertArrayEquals(Arrays.copyOfRange(all, 1, 4), Arrays.copyOfRange(cut, 1, 4));
+            assertArrayEquals(all, t.encodeTruncated("the president of the united states", all.length, true));
+            assertArrayEquals(Arrays.copyOfRange(all, 1, 5), t.encodeTruncated("the president of the united states", 4, false));
+        }
+        JsonNode left = new ObjectMapper().createObjectNode().put("truncation_side", "left");
+        try (Tokenizer t = open("llama3-like", left)) {
+            int[] all = t.encode("the president of the united states");
+            int[] cut = t.encodeTruncated("the president of the united states", 5, true);
+            assertEquals(0, cut[0]);
+            assertArrayEquals(Arrays.copyOfRange(all, all.length - 4, all.length), Arrays.copyOfRange(cut, 1, 5));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', value = {"BAD_TOKENIZER; ", "BAD_TOKENIZER; {", "BAD_TOKENIZER; []", "BAD_TOKENIZER; {}", "BAD_TOKENIZER; {\"model\":{\"type\":\"Magic\"}}",
+        "BAD_TOKENIZER; {\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "BAD_TOKENIZER; {\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}"})
+    void brokenTokenizers(TokenizerError kind, String json) {
+        byte[] bytes = (json == null ? "" : json).getBytes(StandardCharsets.UTF_8);
+        assertEquals(kind, assertThrows(BadInput.class, () -> Tokenizer.of(bytes, new byte[0], "hostile").close()).kind());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{", "[]", "{\"add_bos_token\":\"yes\"}", "{\"bos_token\":3}", "{} {}"})
+    void brokenConfigurations(String json) throws IOException {
+        byte[] good = resource("golden.json");
+        assertEquals(TokenizerError.BAD_CONFIG, assertThrows(BadInput.class, () -> Tokenizer.of(good, json.getBytes(StandardCharsets.UTF_8), "hostile").close()).kind());
+    }
+
+    @Test
+    void aBeginTokenThatIsNone() throws IOException {
+        try (Tokenizer t = Tokenizer.of(resource("golden.json"), "{\"add_bos_token\":true,\"bos_token\":\"no such token\"}".getBytes(StandardCharsets.UTF_8), "x")) {
+            assertEquals(TokenizerError.NO_SPECIAL_TOKEN, assertThrows(BadInput.class, () -> t.encode("a")).kind());
+        }
+    }
+
+    @Test
+    void aDirectoryWithoutTokenizer(@TempDir Path dir) throws IOException {
+        Files.writeString(dir.resolve("tokenizer.model"), "x");
+        BadInput e = assertThrows(BadInput.class, () -> Tokenizer.open(dir));
+        assertEquals(TokenizerError.MISSING, e.kind());
+        assertTrue(e.getMessage().contains("tokenizer.model"));
+    }
+
+    /** Half a surrogate pair is no text; it must not end the process. */
+    @Test
+    void halfASurrogatePair() throws IOException {
+        try (Tokenizer t = Tokenizer.of(resource("golden.json"), new byte[0], "x")) {
+            try {
+                t.encode("a\ud800b");
+            } catch (BadInput e) {
+                assertEquals(TokenizerError.BAD_TOKENIZER, e.kind());
+            }
+        }
+    }
+}
