@@ -1,0 +1,20 @@
+package io.llmc4j.engine.kernel;
+
+/**
+ * The one product in double that factorisations need. Same law as {@link Kernels}: fused multiply-adds over k in order inside k-blocks of
+ * {@link Kernels#K_BLOCK}, block sums subtracted in order; the bits depend neither on threads nor on the vector width.
+ */
+public interface DoubleKernels {
+
+    /** The twin of the current {@link Kernels}: vector with vector, otherwise scalar. */
+    static DoubleKernels get() {
+        return Kernels.get().name().equals("vector") ? new VectorDoubleKernels() : new ScalarDoubleKernels();
+    }
+
+    /**
+     * C[m, n] -= A[m, k] · B[k, n], with any strides: element (i, p) of A is {@code a[aOff + i * aRow + p * aK]}, element (p, j) of B is
+     * {@code b[bOff + p * bK + j * bCol]}, element (i, j) of C is {@code c[cOff + i * ldc + j]}.
+     */
+    void subtractProduct(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
+                         double[] c, int cOff, int ldc);
+}
