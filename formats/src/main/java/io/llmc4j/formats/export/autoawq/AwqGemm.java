@@ -9,7 +9,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.StoredScales;
 import io.llmc4j.formats.export.UnsignedCodes;
@@ -28,7 +28,7 @@ import java.util.Map;
  * </ul>
  * Value = (code - zero) * scale. One scale a channel is stored as one group of all inputs.
  */
-public final class AwqGemm implements ModuleCodec {
+public final class AwqGemm implements WeightCodec {
 
     @Override
     public String whyNot(QuantizedMatrix q) {

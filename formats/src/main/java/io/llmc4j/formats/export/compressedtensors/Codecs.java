@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.tensor.DType;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import java.util.Optional;
 
 /** Which layout a scheme takes, and the codec of a layout. */
@@ -30,11 +30,11 @@ public final class Codecs {
         };
     }
 
-    static ModuleCodec codec(Layout layout, QuantArgs weights) {
+    static WeightCodec codec(Layout layout, QuantArgs weights) {
         return codec(layout, weights, Optional.empty());
     }
 
-    private static ModuleCodec codec(Layout layout, QuantArgs weights, Optional<DType> scaleType) {
+    private static WeightCodec codec(Layout layout, QuantArgs weights, Optional<DType> scaleType) {
         return switch (layout) {
             case PACK_QUANTIZED -> new PackQuantized(weights, scaleType);
             case INT_QUANTIZED, FLOAT_QUANTIZED, NAIVE_QUANTIZED -> new PlainQuantized(weights);
@@ -44,7 +44,7 @@ public final class Codecs {
     }
 
     /** The codec of a format by its name ("pack-quantized") for weights with these arguments, as a configuration has them. */
-    public static ModuleCodec named(String format, JsonNode weights, Optional<DType> scaleType) {
+    public static WeightCodec named(String format, JsonNode weights, Optional<DType> scaleType) {
         return codec(Layout.named(format, "format"), QuantArgs.parse(weights, "weights"), scaleType);
     }
 }

@@ -4,7 +4,7 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Shape;
 
-/** Shapes of scale tensors, and blocks that are not square. */
+/** Shapes of scale tensors. */
 final class Grids {
 
     private Grids() {
@@ -15,7 +15,7 @@ final class Grids {
         Granularity g = q.scheme().granularity();
         return switch (g.kind()) {
             case PER_TENSOR -> new Shape(1);
-            case PER_BLOCK -> new Shape(Math.ceilDiv(q.rows(), g.size()), Math.ceilDiv(q.cols(), g.size()));
+            case PER_BLOCK -> new Shape(Math.ceilDiv(q.rows(), g.size()), Math.ceilDiv(q.cols(), g.width()));
             default -> new Shape(q.rows(), q.scales().length / q.rows());
         };
     }
@@ -29,23 +29,5 @@ final class Grids {
             case "block" -> (long) Math.ceilDiv(rows, a.blockRows()) * Math.ceilDiv(cols, a.blockCols());
             default -> throw new IllegalArgumentException("weights with strategy " + a.strategy());
         };
-    }
-
-    /** The scales of [blockRows, blockCols] blocks, repeated for the squares that they are made of. */
-    static float[] squares(QuantArgs a, int rows, int cols, float[] scales) {
-        if (!a.strategy().equals("block") || a.blockRows() == a.blockCols()) {
-            return scales;
-        }
-        int edge = a.edge();
-        int down = Math.ceilDiv(rows, edge);
-        int across = Math.ceilDiv(cols, edge);
-        int wide = Math.ceilDiv(cols, a.blockCols());
-        float[] out = new float[Math.multiplyExact(down, across)];
-        for (int r = 0; r < down; r++) {
-            for (int c = 0; c < across; c++) {
-                out[r * across + c] = scales[r * edge / a.blockRows() * wide + c * edge / a.blockCols()];
-            }
-        }
-        return out;
     }
 }

@@ -9,7 +9,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
@@ -25,7 +25,7 @@ import java.util.Map;
  * <li>{@code weight_global_scale} F32 [1], NVFP4 only: value = code * (scale / global).
  * </ul>
  */
-final class Microscaled implements ModuleCodec {
+final class Microscaled implements WeightCodec {
 
     private final QuantArgs args;
 

@@ -8,7 +8,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.StoredScales;
 import java.lang.foreign.Arena;
@@ -29,7 +29,7 @@ import java.util.stream.IntStream;
  * </ul>
  * The file's codes and zero points are signed; ours are unsigned when asymmetric, so that the stored fields are the same.
  */
-final class PackQuantized implements ModuleCodec {
+final class PackQuantized implements WeightCodec {
 
     private final QuantArgs args;
     private final Optional<DType> scaleType;

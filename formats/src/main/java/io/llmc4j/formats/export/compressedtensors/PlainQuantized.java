@@ -1,6 +1,5 @@
 package io.llmc4j.formats.export.compressedtensors;
 
-import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.quant.packing.CodeOffset;
@@ -8,7 +7,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.StoredScales;
 import java.lang.foreign.Arena;
@@ -25,7 +24,7 @@ import java.util.Map;
  * <li>{@code weight_zero_point} I8 as the scales, asymmetric only, signed.
  * </ul>
  */
-final class PlainQuantized implements ModuleCodec {
+final class PlainQuantized implements WeightCodec {
 
     private final QuantArgs args;
 
@@ -69,7 +68,7 @@ final class PlainQuantized implements ModuleCodec {
         int cols = Math.toIntExact(w.shape().dim(1));
         byte[] codes = w.dtype() == DType.I32 ? narrow(t, Tensors.toInts(w)) : Tensors.toBytes(w);
         int count = Math.toIntExact(Grids.scales(args, rows, cols));
-        float[] scales = Grids.squares(args, rows, cols, t.floats("weight_scale", count));
+        float[] scales = t.floats("weight_scale", count);
         float[] zeros = new float[0];
         if (!args.symmetric()) {
             Tensor z = t.get("weight_zero_point", DType.I8);
@@ -79,8 +78,7 @@ final class PlainQuantized implements ModuleCodec {
             zeros = CodeOffset.toZeros(CodeOffset.toUnsigned(Tensors.toBytes(z), 8), 0, 8);
             codes = CodeOffset.toUnsigned(codes, 8);
         }
-        Granularity g = args.scheme().granularity();
-        return new QuantizedMatrix(args.scheme().withGranularity(g), rows, cols, codes, scales, zeros, new int[0], 1f);
+        return new QuantizedMatrix(args.scheme(), rows, cols, codes, scales, zeros, new int[0], 1f);
     }
 
     /** LLMC stores codes of fewer than eight bits unpacked as 32-bit integers when it does not pack. */

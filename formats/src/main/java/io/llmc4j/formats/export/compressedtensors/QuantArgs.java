@@ -33,14 +33,14 @@ public record QuantArgs(int bits, boolean isFloat, boolean symmetric, String str
             case PER_BLOCK -> "block";
             case PER_HEAD -> "attn_head";
         };
-        int block = g.kind() == Granularity.Kind.PER_BLOCK ? g.size() : 0;
+        boolean blocks = g.kind() == Granularity.Kind.PER_BLOCK;
         String scaleType = switch (s.scaleFormat()) {
             case FLOAT -> "";
             case E8M0, E8M0_ROUNDED -> "uint8";
             case E4M3_TWO_LEVEL -> "float8_e4m3fn";
         };
         String dynamic = weight || s.isStatic() ? "false" : twoLevel ? "local" : "true";
-        return new QuantArgs(s.bits(), !s.isInteger(), s.symmetric(), strategy, g.kind() == Granularity.Kind.PER_GROUP ? g.size() : 0, block, block,
+        return new QuantArgs(s.bits(), !s.isInteger(), s.symmetric(), strategy, g.kind() == Granularity.Kind.PER_GROUP ? g.size() : 0, blocks ? g.size() : 0, g.width(),
                 dynamic, actOrder, scaleType);
     }
 
@@ -131,14 +131,14 @@ public record QuantArgs(int bits, boolean isFloat, boolean symmetric, String str
         return strategy.equals("tensor_group");
     }
 
-    /** As the quantizer's data; {@code cols} of the weight stands for a group that is longer than its rows. Square blocks only. */
+    /** As the quantizer's data. */
     QuantScheme scheme() {
         Granularity g = switch (strategy) {
             case "tensor" -> Granularity.PER_TENSOR;
             case "channel" -> Granularity.PER_CHANNEL;
             case "token" -> Granularity.PER_TOKEN;
             case "group", "tensor_group" -> Granularity.perGroup(groupSize);
-            case "block" -> Granularity.perBlock(edge());
+            case "block" -> Granularity.perBlock(blockRows, blockCols);
             default -> throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "strategy '%s' is not supported for weights or inputs", strategy);
         };
         boolean fixed = isStatic();
@@ -151,17 +151,5 @@ public record QuantArgs(int bits, boolean isFloat, boolean symmetric, String str
         String label = bits == 4 ? "e2m1" : "e4m3";
         ScaleFormat scale = twoLevel() ? ScaleFormat.E4M3_TWO_LEVEL : microscaled() ? ScaleFormat.E8M0_ROUNDED : ScaleFormat.FLOAT;
         return QuantScheme.floating(label, NumberFormat.Float.Path.NEAREST_EVEN, g).withScaleFormat(scale).withStatic(fixed);
-    }
-
-    /** Edge of the squares that both extents of a block are made of. */
-    int edge() {
-        int a = blockRows;
-        int b = blockCols;
-        while (b != 0) {
-            int t = a % b;
-            a = b;
-            b = t;
-        }
-        return a;
     }
 }

@@ -9,7 +9,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
@@ -19,7 +19,7 @@ import java.util.Map;
  * {@code weight} F8_E4M3 [out, in] with {@code weight_scale} F32 [1], or per block {@code weight_scale_inv} F32 [ceil(out / edge), ceil(in / edge)],
  * which is a multiplier in spite of its name.
  */
-public final class Fp8Codec implements ModuleCodec {
+public final class Fp8Codec implements WeightCodec {
 
     private final int edge;
 

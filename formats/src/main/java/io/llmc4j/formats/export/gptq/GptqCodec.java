@@ -9,7 +9,7 @@ import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
-import io.llmc4j.formats.export.ModuleCodec;
+import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.StoredScales;
 import io.llmc4j.formats.export.UnsignedCodes;
@@ -29,7 +29,7 @@ import java.util.Set;
  * </ul>
  * Value = (code - zero) * scale. Loaders of version 1 add one to a field and do not wrap, so a zero point of 0 cannot be stored in it.
  */
-public final class GptqCodec implements ModuleCodec {
+public final class GptqCodec implements WeightCodec {
 
     private static final Set<Integer> WIDTHS = Set.of(2, 3, 4, 8);
 
