@@ -72,7 +72,9 @@ public final class Llmc4j implements Runnable {
     private static int misused(ParameterException e, String[] args) {
         CommandLine line = e.getCommandLine();
         PrintWriter err = line.getErr();
-        err.println("llmc4j: " + e.getMessage());
+        String command = e instanceof UnmatchedArgumentException u && line.getParent() == null && !u.getUnmatched().isEmpty()
+                && !u.getUnmatched().getFirst().startsWith("-") ? u.getUnmatched().getFirst() : "";
+        err.println("llmc4j: " + (command.isEmpty() ? e.getMessage() : "there is no command '" + command + "'"));
         List<String> near = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.of();
         if (!near.isEmpty()) {
             err.println("did you mean " + String.join(" or ", near) + "?");
