@@ -364,6 +364,21 @@ class QuantizerLaws {
                 .withRange(RangeRule.Hqq.DEFAULT)).params(weights(2, 1)));
     }
 
+    /** A code cannot say NaN, and none is made up for it. */
+    @Property(tries = 60)
+    void notANumberHasNoCode(@ForAll("fixedGrids") QuantScheme s, @ForAll @IntRange(min = 0, max = 8 * COLS - 1) int at,
+                             @ForAll @IntRange(min = 0, max = 2) int which, @ForAll long seed) {
+        Matrix x = weights(8, seed);
+        Quantizer q = Quantizer.of(s);
+        QuantParams before = q.params(x);
+        x.data()[at] = new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}[which];
+        assertThrows(BadInput.class, () -> q.quantize(x));
+        assertThrows(BadInput.class, () -> q.quantize(x, before));
+        if (which == 0) {
+            assertTrue(Float.isNaN(q.fakeQuantize(x, before).data()[at]), "fake quantization keeps NaN to be seen");
+        }
+    }
+
     /** A row shorter than the group is one range, as LLMC has it. */
     @Example
     void shortRowsAreOneRange() {

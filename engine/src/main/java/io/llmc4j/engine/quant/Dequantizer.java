@@ -1,5 +1,6 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /** Codes back to float32. */
@@ -15,25 +16,31 @@ final class Dequantizer {
         Matrix m = new Matrix(q.rows(), q.cols());
         if (q.columnGroup().length == 0) {
             RangeLayout layout = RangeLayout.of(q.scheme().granularity(), q.rows(), q.cols());
-            for (int s = 0; s < layout.segments(); s++) {
-                int r = layout.range(s);
-                float scale = p.scale(r);
-                float zero = p.zero(r);
-                int from = layout.start(s);
-                for (int i = from; i < from + layout.length(s); i++) {
-                    m.data()[i] = (values[q.codes()[i] & 0xff] - zero) * scale;
+            Parallel.forRange(layout.segments(), layout.grain(), (first, end) -> {
+                for (int s = first; s < end; s++) {
+                    int r = layout.range(s);
+                    int from = layout.start(s);
+                    run(values, q.codes(), from, from + layout.length(s), p.zero(r), p.scale(r), m.data());
                 }
-            }
+            });
         } else {
-            for (int row = 0; row < q.rows(); row++) {
-                for (int c = 0; c < q.cols(); c++) {
-                    int r = q.rangeOf(row, c);
-                    int i = row * q.cols() + c;
-                    m.data()[i] = (values[q.codes()[i] & 0xff] - p.zero(r)) * p.scale(r);
+            Parallel.forRange(q.rows(), (first, end) -> {
+                for (int row = first; row < end; row++) {
+                    for (int c = 0; c < q.cols(); c++) {
+                        int r = q.rangeOf(row, c);
+                        int i = row * q.cols() + c;
+                        m.data()[i] = (values[q.codes()[i] & 0xff] - p.zero(r)) * p.scale(r);
+                    }
                 }
-            }
+            });
         }
         return m;
+    }
+
+    private static void run(float[] values, byte[] codes, int from, int to, float zero, float scale, float[] out) {
+        for (int i = from; i < to; i++) {
+            out[i] = (values[codes[i] & 0xff] - zero) * scale;
+        }
     }
 
     private static Grid grid(QuantScheme scheme) {

@@ -43,19 +43,24 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
 
     /** v on the grid. NaN stays NaN. */
     float round(float v) {
-        return rounding == Rounding.IEEE ? roundExactly(v) : roundBits(v, rounding == Rounding.EVEN);
+        return rounding == Rounding.IEEE ? roundExactly(v, codeMax, smallestNormal(), adder()) : roundBits(v, rounding == Rounding.EVEN);
     }
 
-    private float roundExactly(float v) {
-        float a = Math.abs(v);
-        if (!(a < codeMax)) {
-            return a >= codeMax ? Math.copySign(codeMax, v) : v;
-        }
-        int exponent = Math.max((Float.floatToRawIntBits(a) >>> 23) - 127, smallestExponent());
-        // The spacing is a power of two, so that only rint rounds.
-        float perUnit = Float.intBitsToFloat((127 + m - exponent) << 23);
-        float spacing = Float.intBitsToFloat((127 - m + exponent) << 23);
-        return Math.copySign((float) Math.rint(a * perUnit) * spacing, v);
+    private float smallestNormal() {
+        return Float.intBitsToFloat((127 + smallestExponent()) << 23);
+    }
+
+    /** Times a value's power of two: a number whose last bit is worth that value's spacing on the grid. */
+    private float adder() {
+        return 1.5f * Float.intBitsToFloat((127 + 23 - m) << 23);
+    }
+
+    /** Adding and taking away a number whose last bit is the spacing rounds to the spacing, ties to even, and nothing else. */
+    private static float roundExactly(float v, float largest, float smallestNormal, float adder) {
+        float c = Math.min(Math.max(v, -largest), largest);
+        float power = Math.max(Float.intBitsToFloat(Float.floatToRawIntBits(c) & 0x7f800000), smallestNormal);
+        float big = power * adder;
+        return Math.copySign(c + big - big, v);
     }
 
     /** LLMC's library: rounds the bits; below the smallest normal value it first adds that value (one float32 rounding more). */
@@ -85,6 +90,15 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
     public void fakeQuantize(int n, float[] x, int xOff, float scale, float zero, float outScale, float[] out, int outOff) {
         float s = scale == 0f ? 1f : scale;
         float t = outScale == 0f && scale == 0f ? 1f : outScale;
+        if (rounding == Rounding.IEEE) {
+            float largest = codeMax;
+            float smallest = smallestNormal();
+            float adder = adder();
+            for (int i = 0; i < n; i++) {
+                out[outOff + i] = roundExactly(x[xOff + i] / s, largest, smallest, adder) * t;
+            }
+            return;
+        }
         for (int i = 0; i < n; i++) {
             out[outOff + i] = round(x[xOff + i] / s) * t;
         }
@@ -101,25 +115,27 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
     @Override
     public void codes(int n, float[] x, int xOff, float scale, float zero, byte[] out, int outOff) {
         float s = scale == 0f ? 1f : scale;
+        float smallest = smallestNormal();
+        int base = (126 + smallestExponent()) << m;
+        boolean exact = rounding == Rounding.IEEE;
+        float adder = adder();
         for (int i = 0; i < n; i++) {
-            out[outOff + i] = (byte) encode(round(x[xOff + i] / s));
+            float v = x[xOff + i] / s;
+            float y = exact ? roundExactly(v, codeMax, smallest, adder) : roundBits(v, rounding == Rounding.EVEN);
+            out[outOff + i] = (byte) encode(y, codeMax, smallest, base, e, m);
         }
     }
 
-    /** Bit pattern, sign highest, of a value of the grid; larger magnitudes than the stored format has become its largest. */
-    int encode(float y) {
-        int bits = Float.floatToRawIntBits(y);
-        int sign = (bits >>> 31) << (e + m);
-        float a = Math.min(Math.abs(y), codeMax);
-        if (a != a) {
-            throw new ArithmeticException("NaN has no code in e" + e + "m" + m);
-        }
-        int exponent = (Float.floatToRawIntBits(a) >>> 23) - 127;
-        int smallest = smallestExponent();
-        if (exponent < smallest) {
-            return sign | (int) Math.scalb(a, m - smallest);
-        }
-        return sign | (exponent - smallest + 1) << m | (Float.floatToRawIntBits(a) >>> (23 - m)) & ((1 << m) - 1);
+    /**
+     * Bit pattern, sign highest, of a finite value of the grid; larger magnitudes than the stored format has become its largest. A subnormal
+     * value is lined up by adding the smallest normal one, which the lower exponent field takes away again.
+     */
+    private static int encode(float y, float largest, float smallestNormal, int base, int e, int m) {
+        float a = Math.min(Math.abs(y), largest);
+        float shift = a < smallestNormal ? smallestNormal : 0f;
+        int lowered = a < smallestNormal ? 1 << m : 0;
+        int magnitude = (Float.floatToRawIntBits(a + shift) >>> (23 - m)) - base - lowered;
+        return magnitude | Float.floatToRawIntBits(y) >>> 31 << (e + m);
     }
 
     /** The value of a bit pattern. Patterns that the stored format keeps for NaN and infinity are NaN. */

@@ -1,6 +1,7 @@
 package io.llmc4j.engine.quant;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
@@ -67,6 +68,7 @@ final class GridQuantizer implements Quantizer {
             for (int s = from; s < to; s++) {
                 int r = layout.range(s);
                 int start = layout.start(s);
+                refuseNotFinite(x, start, layout.length(s), p.scale(r), p.zero(r));
                 grid.codes(layout.length(s), x.data(), start, p.scale(r), p.zero(r), codes, start);
             }
         });
@@ -78,6 +80,21 @@ final class GridQuantizer implements Quantizer {
             }
         }
         return new QuantizedMatrix(scheme, x.rows(), x.cols(), codes, scales, p.zeros(), new int[0], p.tensorScale());
+    }
+
+    /** A code cannot say NaN or infinity, and must not make a number of it in silence. */
+    private static void refuseNotFinite(Matrix x, int start, int n, float scale, float zero) {
+        if (Float.isFinite(Kernels.get().absMax(n, x.data(), start)) && Float.isFinite(scale) && Float.isFinite(zero)) {
+            return;
+        }
+        for (int i = start; i < start + n; i++) {
+            if (!Float.isFinite(x.data()[i])) {
+                throw BadInput.of(BadInput.Common.MODEL, "cannot quantize %s: element [%d, %d] is %s; weights must be finite", x, i / x.cols(), i % x.cols(),
+                        x.data()[i]);
+            }
+        }
+        throw BadInput.of(BadInput.Common.MODEL, "cannot quantize %s: the range at element [%d, %d] has scale %s and zero point %s; they must be finite", x,
+                start / x.cols(), start % x.cols(), scale, zero);
     }
 
     @Override

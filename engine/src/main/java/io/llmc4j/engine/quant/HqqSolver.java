@@ -67,7 +67,7 @@ final class HqqSolver {
             float v = x[off + i];
             float q = Math.min(Math.max((float) Math.rint(v * inverse + zero), grid.qmin()), grid.qmax());
             float d = v - (q - zero) / inverse;
-            partial[i % (i < whole ? partial.length : LANES)] += q - (v - shrink.of(d)) * inverse;
+            partial[i & (i < whole ? partial.length : LANES) - 1] += q - (v - shrink.of(d)) * inverse;
             error += Math.abs(d);
         }
         float sum = 0;
@@ -82,16 +82,20 @@ final class HqqSolver {
     }
 
     /** sign(v) max(|v| - |v|^(p - 1) / beta, 0); for p = 1 soft thresholding. */
-    private record Shrink(float threshold, double power) {
+    private record Shrink(float threshold, double power, float surelyZero) {
 
         Shrink(double beta, double lpNorm) {
-            this((float) (1 / beta), lpNorm - 1);
+            // |v| <= |v|^(p - 1) / beta up to |v|^(2 - p) = 1 / beta; a little less spares the power without deciding anything.
+            this((float) (1 / beta), lpNorm - 1, lpNorm < 2 ? (float) (0.999 * Powers.pow(1 / beta, 1 / (2 - lpNorm))) : 0f);
         }
 
         float of(float v) {
             float a = Math.abs(v);
-            if (!(a > 0)) {
-                return v == 0f ? 0f : v;
+            if (a < surelyZero || a == 0f) {
+                return Math.copySign(0f, v);
+            }
+            if (a != a) {
+                return v;
             }
             float t = power == 0 ? threshold : threshold * (float) Powers.pow(a, power);
             return Math.copySign(Math.max(a - t, 0f), v);

@@ -67,6 +67,8 @@ final class Powers {
         for (int k = 12; k >= 0; k--) {
             s = s * f + EXP[k];
         }
-        return Math.scalb(s, (int) n);
+        int exponent = (int) n;
+        return exponent >= Double.MIN_EXPONENT && exponent <= Double.MAX_EXPONENT ? s * Double.longBitsToDouble(exponent + 1023L << 52)
+                : Math.scalb(s, exponent);
     }
 }
