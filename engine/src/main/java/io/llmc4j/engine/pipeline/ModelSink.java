@@ -20,6 +20,12 @@ public interface ModelSink extends AutoCloseable {
     /** Writes what is left, checks, renames. */
     Written finish();
 
+    /**
+     * After {@link #finish()}: reads the directory back by the format's reader and compares it with what the run computed. One sentence a difference;
+     * empty when all agrees.
+     */
+    List<String> verify();
+
     /** Gives up what is unfinished; a no-op after {@link #finish()}. */
     @Override
     void close();

@@ -2,6 +2,10 @@ package io.llmc4j.formats.hf;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.formats.export.autoawq.AutoAwqReader;
+import io.llmc4j.formats.export.compressedtensors.CompressedTensorsReader;
+import io.llmc4j.formats.export.fp8.Fp8Reader;
+import io.llmc4j.formats.export.gptq.GptqReader;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -11,7 +15,10 @@ import java.util.function.Function;
 public final class WeightFormats {
 
     private static final Map<String, Function<JsonNode, WeightReader>> ALL = Map.of(
-            "fp8", Fp8BlockReader::new,
+            "awq", AutoAwqReader::new,
+            "compressed-tensors", CompressedTensorsReader::new,
+            "fp8", Fp8Reader::new,
+            "gptq", GptqReader::new,
             "mxfp4", Mxfp4Reader::new);
 
     private WeightFormats() {

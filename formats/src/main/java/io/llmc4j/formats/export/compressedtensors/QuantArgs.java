@@ -83,19 +83,17 @@ public record QuantArgs(int bits, boolean isFloat, boolean symmetric, String str
                 n.path("dynamic").asText("false"), actOrder, scale);
     }
 
-    ObjectNode json(boolean full) {
+    ObjectNode json() {
         ObjectNode n = JsonNodeFactory.instance.objectNode();
-        if (full) {
-            if (actOrder) {
-                n.put("actorder", "group");
-            } else {
-                n.putNull("actorder");
-            }
-            if (blockRows > 0) {
-                n.putArray("block_structure").add(blockRows).add(blockCols);
-            } else {
-                n.putNull("block_structure");
-            }
+        if (actOrder) {
+            n.put("actorder", "group");
+        } else {
+            n.putNull("actorder");
+        }
+        if (blockRows > 0) {
+            n.putArray("block_structure").add(blockRows).add(blockCols);
+        } else {
+            n.putNull("block_structure");
         }
         if (dynamic.equals("local")) {
             n.put("dynamic", dynamic);

@@ -21,15 +21,22 @@ import java.util.Map;
  */
 public final class Fp8Codec implements WeightCodec {
 
-    private final int edge;
+    /** One scale a tensor. */
+    public static final Fp8Codec PER_TENSOR = new Fp8Codec(Granularity.PER_TENSOR);
 
-    /** @param edge of square blocks; 0: one scale a tensor */
-    public Fp8Codec(int edge) {
-        this.edge = edge;
+    private final Granularity granularity;
+
+    /** One scale a block. */
+    public Fp8Codec(int blockRows, int blockCols) {
+        this(Granularity.perBlock(blockRows, blockCols));
     }
 
-    private Granularity granularity() {
-        return edge == 0 ? Granularity.PER_TENSOR : Granularity.perBlock(edge);
+    private Fp8Codec(Granularity granularity) {
+        this.granularity = granularity;
+    }
+
+    private boolean perTensor() {
+        return granularity.kind() == Granularity.Kind.PER_TENSOR;
     }
 
     @Override
@@ -37,7 +44,7 @@ public final class Fp8Codec implements WeightCodec {
         if (!(q.scheme().format() instanceof NumberFormat.Float f) || !f.label().equals("e4m3") || q.scheme().scaleFormat() != ScaleFormat.FLOAT) {
             return "the fp8 method holds e4m3 with float scales, not " + q.scheme().format();
         }
-        return q.scheme().granularity().equals(granularity()) ? "" : "the fp8 method holds scales per tensor or block, not " + q.scheme().granularity();
+        return q.scheme().granularity().equals(granularity) ? "" : "the fp8 method holds scales per tensor or block, not " + q.scheme().granularity();
     }
 
     @Override
@@ -49,7 +56,7 @@ public final class Fp8Codec implements WeightCodec {
     public Map<String, Tensor> encode(QuantizedMatrix q, Arena arena) {
         Map<String, Tensor> t = new LinkedHashMap<>();
         t.put("weight", Tensors.fromBytes(DType.F8_E4M3, new Shape(q.rows(), q.cols()), q.codes(), arena));
-        if (edge == 0) {
+        if (perTensor()) {
             t.put("weight_scale", Tensors.fromFloats(DType.F32, new Shape(1), q.scales(), arena));
         } else {
             t.put("weight_scale_inv", Tensors.fromFloats(DType.F32, grid(q.rows(), q.cols()), q.scales(), arena));
@@ -58,7 +65,7 @@ public final class Fp8Codec implements WeightCodec {
     }
 
     private Shape grid(int rows, int cols) {
-        return new Shape(Math.ceilDiv(rows, edge), Math.ceilDiv(cols, edge));
+        return new Shape(Math.ceilDiv(rows, granularity.size()), Math.ceilDiv(cols, granularity.width()));
     }
 
     @Override
@@ -66,9 +73,9 @@ public final class Fp8Codec implements WeightCodec {
         Tensor w = t.matrix("weight", DType.F8_E4M3);
         int rows = Math.toIntExact(w.shape().dim(0));
         int cols = Math.toIntExact(w.shape().dim(1));
-        float[] scales = edge == 0 ? t.floats("weight_scale", 1)
+        float[] scales = perTensor() ? t.floats("weight_scale", 1)
                 : Tensors.toFloats(t.shaped("weight_scale_inv", grid(rows, cols), DType.F32, DType.BF16, DType.F16));
-        QuantScheme scheme = QuantScheme.floating("e4m3", NumberFormat.Float.Path.NEAREST_EVEN, granularity());
+        QuantScheme scheme = QuantScheme.floating("e4m3", NumberFormat.Float.Path.NEAREST_EVEN, granularity);
         return new QuantizedMatrix(scheme, rows, cols, Tensors.toBytes(w), scales, new float[0], new int[0], 1f);
     }
 }

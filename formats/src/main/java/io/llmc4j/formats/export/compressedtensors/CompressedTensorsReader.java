@@ -1,0 +1,35 @@
+package io.llmc4j.formats.export.compressedtensors;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.formats.export.CodecReader;
+import io.llmc4j.formats.export.WeightCodec;
+import io.llmc4j.formats.hf.StoredModule;
+import java.util.List;
+
+/** Reads the modules of a compressed-tensors model, whichever of its layouts they have. */
+public final class CompressedTensorsReader extends CodecReader {
+
+    private final CompressedTensorsConfig config;
+
+    /** @param config the {@code quantization_config} (LLMC: {@code compression_config}) */
+    public CompressedTensorsReader(JsonNode config) {
+        super(List.of("weight_packed", "weight", "weight_scale", "weight_zero_point", "weight_g_idx", "weight_shape", "weight_global_scale"),
+                List.of("input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"));
+        this.config = CompressedTensorsConfig.parse(config, "quantization_config");
+    }
+
+    @Override
+    public boolean holds(StoredModule m) {
+        return m.find("weight_scale").isPresent();
+    }
+
+    @Override
+    protected WeightCodec codec(StoredModule m) {
+        CompressedTensorsConfig.Group g = config.groupOf(m.name()).orElseThrow(() -> BadInput.of(BadInput.Common.FORMAT,
+                "%s is stored quantized, but no group of quantization_config has it as a target", m.name()));
+        QuantArgs weights = g.weights().orElseThrow(() -> BadInput.of(BadInput.Common.FORMAT,
+                "%s is stored quantized, but config_groups.%s says nothing about weights", m.name(), g.name()));
+        return Codecs.codec(g.layout(), weights);
+    }
+}
