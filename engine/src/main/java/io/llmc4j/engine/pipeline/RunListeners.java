@@ -1,0 +1,48 @@
+package io.llmc4j.engine.pipeline;
+
+import io.llmc4j.engine.evaluate.EvaluationResult;
+import java.util.List;
+
+/** Several listeners as one. */
+record RunListeners(List<RunListener> all) implements RunListener {
+
+    @Override
+    public void started(RunConfig config, int blocks) {
+        all.forEach(l -> l.started(config, blocks));
+    }
+
+    @Override
+    public void phase(String what) {
+        all.forEach(l -> l.phase(what));
+    }
+
+    @Override
+    public void blockStarted(int block, int blocks) {
+        all.forEach(l -> l.blockStarted(block, blocks));
+    }
+
+    @Override
+    public void stageStarted(int block, String stage) {
+        all.forEach(l -> l.stageStarted(block, stage));
+    }
+
+    @Override
+    public void layerDone(LayerResult layer) {
+        all.forEach(l -> l.layerDone(layer));
+    }
+
+    @Override
+    public void blockDone(int block, int blocks, double seconds) {
+        all.forEach(l -> l.blockDone(block, blocks, seconds));
+    }
+
+    @Override
+    public void evaluationDone(EvaluationResult result) {
+        all.forEach(l -> l.evaluationDone(result));
+    }
+
+    @Override
+    public void note(String text) {
+        all.forEach(l -> l.note(text));
+    }
+}
