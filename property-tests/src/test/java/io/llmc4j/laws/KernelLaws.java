@@ -100,6 +100,7 @@ class KernelLaws {
         }
         float scale = Math.abs(values(r, 1)[0]);
         float zero = r.nextBoolean() ? 0 : r.nextInt(16);
+        law("fakeQuantizeFloat", out, (k, y) -> { k.fakeQuantizeFloat(n, a, off, scale, 2 * scale, 3, 0x1p-6f, 448f, y, off); return 0f; });
         law("fakeQuantize", out, (k, y) -> { k.fakeQuantize(n, a, off, scale, zero, 0, 15, y, off); return 0f; });
         law("quantize", out, (k, y) -> { k.quantize(n, a, off, scale, zero, -8, 7, y, off); return 0f; });
     }

@@ -108,4 +108,15 @@ public interface Kernels {
 
     /** As {@link #fakeQuantize} but writes the codes q (as floats holding integers). */
     void quantize(int n, float[] x, int xOff, float scale, float zero, float qmin, float qmax, float[] codes, int outOff);
+
+    /**
+     * One range on the grid of a small float, quantized and dequantized: x / scale to the nearest value of the grid, ties to even, saturating,
+     * times {@code outScale}. NaN stays NaN, a negative value that becomes zero is -0.
+     *
+     * @param mantissa       mantissa bits of the grid, 0 to 22
+     * @param smallestNormal its smallest normal value, a power of two; below it the spacing stays the same
+     * @param largest        its largest value
+     */
+    void fakeQuantizeFloat(int n, float[] x, int xOff, float scale, float outScale, int mantissa, float smallestNormal, float largest, float[] out,
+                           int outOff);
 }

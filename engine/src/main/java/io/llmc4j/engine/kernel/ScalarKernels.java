@@ -288,4 +288,26 @@ public final class ScalarKernels implements Kernels {
     static float code(float x, float scale, float zero, float qmin, float qmax) {
         return Math.max(Math.min((float) Math.rint(x / scale) + zero, qmax), qmin);
     }
+
+    @Override
+    public void fakeQuantizeFloat(int n, float[] x, int xOff, float scale, float outScale, int mantissa, float smallestNormal, float largest, float[] out,
+                                  int outOff) {
+        float adder = gridAdder(mantissa);
+        for (int i = 0; i < n; i++) {
+            out[outOff + i] = onGrid(x[xOff + i] / scale, smallestNormal, largest, adder) * outScale;
+        }
+    }
+
+    /** Times a value's power of two: a number whose last bit is worth that value's spacing. */
+    static float gridAdder(int mantissa) {
+        return 1.5f * Float.intBitsToFloat((127 + 23 - mantissa) << 23);
+    }
+
+    /** Adding and taking away a number whose last bit is the spacing rounds to the spacing, ties to even, and nothing else. */
+    static float onGrid(float v, float smallestNormal, float largest, float adder) {
+        float c = Math.max(Math.min(v, largest), -largest);
+        float power = Math.max(Float.intBitsToFloat(Float.floatToRawIntBits(c) & 0x7f800000), smallestNormal);
+        float big = power * adder;
+        return Math.copySign(c + big - big, v);
+    }
 }

@@ -2,6 +2,7 @@ package io.llmc4j.engine.kernel;
 
 import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -327,5 +328,22 @@ public final class VectorKernels implements Kernels {
 
     private static FloatVector code(FloatVector x, float scale, float zero, float qmin, float qmax) {
         return VectorMath.round(x.div(scale)).add(zero).min(qmax).max(qmin);
+    }
+
+    @Override
+    public void fakeQuantizeFloat(int n, float[] x, int xOff, float scale, float outScale, int mantissa, float smallestNormal, float largest, float[] out,
+                                  int outOff) {
+        float adder = ScalarKernels.gridAdder(mantissa);
+        int i = 0;
+        for (; i <= n - L; i += L) {
+            FloatVector v = FloatVector.fromArray(F, x, xOff + i).div(scale);
+            FloatVector c = v.min(largest).max(-largest);
+            FloatVector big = c.reinterpretAsInts().and(0x7f800000).reinterpretAsFloats().max(smallestNormal).mul(adder);
+            IntVector magnitude = c.add(big).sub(big).reinterpretAsInts().and(0x7fffffff);
+            magnitude.or(v.reinterpretAsInts().and(0x80000000)).reinterpretAsFloats().mul(outScale).intoArray(out, outOff + i);
+        }
+        for (; i < n; i++) {
+            out[outOff + i] = ScalarKernels.onGrid(x[xOff + i] / scale, smallestNormal, largest, adder) * outScale;
+        }
     }
 }

@@ -13,8 +13,8 @@ import java.util.Arrays;
  */
 final class AdaptiveFloatQuantizer implements Quantizer {
 
-    /** Relative distance from a power of two within which float32 rounding could move the exponent. */
-    private static final double NEAR = 1e-4;
+    /** Distance from a power of two, about 1e-4 of it in units of a double's last bit, within which float32 rounding could move the exponent. */
+    private static final long NEAR = 1L << 39;
 
     private final QuantScheme scheme;
     private final int e;
@@ -76,10 +76,10 @@ final class AdaptiveFloatQuantizer implements Quantizer {
 
     /** max(floor(log2 |c| + bias), 1); 1 also for NaN, which stays NaN by itself. */
     private int exponent(float a, float bias, double power) {
-        double r = a * power;
-        int k = Math.getExponent(r);
-        double mantissa = Math.scalb(r, -k);
-        if (mantissa < 1 + NEAR || mantissa > 2 - NEAR) {
+        long bits = Double.doubleToRawLongBits(a * power);
+        int k = (int) (bits >>> 52) - 1023;
+        long fraction = bits & (1L << 52) - 1;
+        if (fraction < NEAR || fraction > (1L << 52) - NEAR) {
             k = a == 0f || a != a ? 1 : (int) Math.floor(Powers.log2f(a) + bias);
         }
         return Math.min(Math.max(k, 1), (1 << e) + 1);

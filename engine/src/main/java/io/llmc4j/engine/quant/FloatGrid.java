@@ -1,5 +1,7 @@
 package io.llmc4j.engine.quant;
 
+import io.llmc4j.engine.kernel.Kernels;
+
 /**
  * A small float with a fixed grid: sign, e exponent and m mantissa bits, subnormals, no exponent reserved for infinities
  * (spec 1.12; OCP 8-bit and microscaling formats). Zero points are not looked at: small floats are symmetric.
@@ -43,24 +45,13 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
 
     /** v on the grid. NaN stays NaN. */
     float round(float v) {
-        return rounding == Rounding.IEEE ? roundExactly(v, codeMax, smallestNormal(), adder()) : roundBits(v, rounding == Rounding.EVEN);
+        float[] one = {v};
+        fakeQuantize(1, one, 0, 1f, 0f, 1f, one, 0);
+        return one[0];
     }
 
     private float smallestNormal() {
         return Float.intBitsToFloat((127 + smallestExponent()) << 23);
-    }
-
-    /** Times a value's power of two: a number whose last bit is worth that value's spacing on the grid. */
-    private float adder() {
-        return 1.5f * Float.intBitsToFloat((127 + 23 - m) << 23);
-    }
-
-    /** Adding and taking away a number whose last bit is the spacing rounds to the spacing, ties to even, and nothing else. */
-    private static float roundExactly(float v, float largest, float smallestNormal, float adder) {
-        float c = Math.min(Math.max(v, -largest), largest);
-        float power = Math.max(Float.intBitsToFloat(Float.floatToRawIntBits(c) & 0x7f800000), smallestNormal);
-        float big = power * adder;
-        return Math.copySign(c + big - big, v);
     }
 
     /** LLMC's library: rounds the bits; below the smallest normal value it first adds that value (one float32 rounding more). */
@@ -91,24 +82,18 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
         float s = scale == 0f ? 1f : scale;
         float t = outScale == 0f && scale == 0f ? 1f : outScale;
         if (rounding == Rounding.IEEE) {
-            float largest = codeMax;
-            float smallest = smallestNormal();
-            float adder = adder();
-            for (int i = 0; i < n; i++) {
-                out[outOff + i] = roundExactly(x[xOff + i] / s, largest, smallest, adder) * t;
-            }
+            Kernels.get().fakeQuantizeFloat(n, x, xOff, s, t, m, smallestNormal(), codeMax, out, outOff);
             return;
         }
         for (int i = 0; i < n; i++) {
-            out[outOff + i] = round(x[xOff + i] / s) * t;
+            out[outOff + i] = roundBits(x[xOff + i] / s, rounding == Rounding.EVEN) * t;
         }
     }
 
     @Override
     public void fakeQuantizeEach(int n, float[] x, int xOff, float[] scales, float[] zeros, float[] out, int outOff) {
         for (int i = 0; i < n; i++) {
-            float s = scales[i] == 0f ? 1f : scales[i];
-            out[outOff + i] = round(x[xOff + i] / s) * s;
+            fakeQuantize(1, x, xOff + i, scales[i], 0f, scales[i], out, outOff + i);
         }
     }
 
@@ -117,12 +102,10 @@ record FloatGrid(int e, int m, float qmax, float codeMax, Rounding rounding) imp
         float s = scale == 0f ? 1f : scale;
         float smallest = smallestNormal();
         int base = (126 + smallestExponent()) << m;
-        boolean exact = rounding == Rounding.IEEE;
-        float adder = adder();
+        float[] rounded = new float[n];
+        fakeQuantize(n, x, xOff, s, zero, 1f, rounded, 0);
         for (int i = 0; i < n; i++) {
-            float v = x[xOff + i] / s;
-            float y = exact ? roundExactly(v, codeMax, smallest, adder) : roundBits(v, rounding == Rounding.EVEN);
-            out[outOff + i] = (byte) encode(y, codeMax, smallest, base, e, m);
+            out[outOff + i] = (byte) encode(rounded[i], codeMax, smallest, base, e, m);
         }
     }
 
