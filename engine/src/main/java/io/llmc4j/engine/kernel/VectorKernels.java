@@ -13,6 +13,7 @@ public final class VectorKernels implements Kernels {
 
     private static final VectorSpecies<Float> F = Lanes.F;
     private static final int L = Lanes.L;
+    private static final ThreadLocal<float[]> SCRATCH = ThreadLocal.withInitial(() -> new float[1024]);
 
     @Override
     public String name() {
@@ -179,7 +180,14 @@ public final class VectorKernels implements Kernels {
     @Override
     public float logSumExp(int n, float[] x, int off) {
         float max = max(n, x, off);
-        return max + FloatMath.log(VectorReductions.sumOfExp(n, x, off, max));
+        float[] e = SCRATCH.get();
+        if (e.length < n) {
+            e = new float[n];
+            SCRATCH.set(e);
+        }
+        System.arraycopy(x, off, e, 0, n);
+        expOfDifference(n, e, 0, max);
+        return max + FloatMath.log(sum(n, e, 0));
     }
 
     @Override
@@ -213,71 +221,7 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void activate(Activation f, int n, float[] x, int off) {
-        int done = switch (f) {
-            case NONE -> n;
-            case RELU -> relu(n, x, off);
-            case SILU -> silu(n, x, off);
-            case GELU_ERF -> geluErf(n, x, off);
-            case GELU_TANH -> geluTanh(n, x, off);
-            case GELU_QUICK -> geluQuick(n, x, off);
-            case RELU_SQUARED -> reluSquared(n, x, off);
-        };
-        for (int i = done; i < n; i++) {
-            x[off + i] = FloatMath.activate(f, x[off + i]);
-        }
-    }
-
-    // One small loop a function, each compiled by itself; each returns how many elements it did.
-
-    private static int relu(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            FloatVector.fromArray(F, x, off + i).max(0f).intoArray(x, off + i);
-        }
-        return i;
-    }
-
-    private static int reluSquared(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            FloatVector v = FloatVector.fromArray(F, x, off + i).max(0f);
-            v.mul(v).intoArray(x, off + i);
-        }
-        return i;
-    }
-
-    private static int silu(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            FloatVector v = FloatVector.fromArray(F, x, off + i);
-            VectorMath.gated(v, v.neg()).intoArray(x, off + i);
-        }
-        return i;
-    }
-
-    private static int geluQuick(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            FloatVector v = FloatVector.fromArray(F, x, off + i);
-            VectorMath.gated(v, v.mul(-FloatMath.GELU_QUICK)).intoArray(x, off + i);
-        }
-        return i;
-    }
-
-    private static int geluErf(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            VectorMath.geluErf(FloatVector.fromArray(F, x, off + i)).intoArray(x, off + i);
-        }
-        return i;
-    }
-
-    private static int geluTanh(int n, float[] x, int off) {
-        int i = 0;
-        for (; i <= n - L; i += L) {
-            VectorMath.geluTanh(FloatVector.fromArray(F, x, off + i)).intoArray(x, off + i);
-        }
-        return i;
+        VectorActivations.activate(f, n, x, off);
     }
 
     @Override

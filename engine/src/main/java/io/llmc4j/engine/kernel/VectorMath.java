@@ -7,7 +7,12 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** {@link FloatMath} on vectors, the same steps in the same order. Vectors in and out: these only pay when they are inlined into a loop. */
+/**
+ * {@link FloatMath} on vectors, the same steps in the same order. Vectors in and out: these only pay when they are inlined into a loop.
+ *
+ * <p>The compiler stops inlining methods of ours once a loop has taken in some 8000 bytecodes, which is about forty vector operations, and then
+ * boxes every vector. So a function that needs more is done in passes over a scratch array, each a small loop ({@link VectorActivations}).
+ */
 final class VectorMath {
 
     private static final VectorSpecies<Float> F = Lanes.F;
@@ -33,8 +38,8 @@ final class VectorMath {
         return p.mul(low).mul(high);
     }
 
-    static FloatVector tanh(FloatVector x) {
-        FloatVector a = x.abs();
+    /** tanh x, given e = exp(2 |x|). */
+    static FloatVector tanhFrom(FloatVector x, FloatVector e) {
         FloatVector s = x.mul(x);
         FloatVector q = FloatVector.broadcast(F, T5).fma(s, FloatVector.broadcast(F, T4));
         q = q.fma(s, FloatVector.broadcast(F, T3));
@@ -42,22 +47,13 @@ final class VectorMath {
         q = q.fma(s, FloatVector.broadcast(F, T1));
         q = q.fma(s, FloatVector.broadcast(F, T0));
         FloatVector small = x.mul(s).fma(q, x);
-        FloatVector e = exp(a.mul(2f)).add(1f);
-        FloatVector large = FloatVector.broadcast(F, 1f).sub(FloatVector.broadcast(F, 2f).div(e));
-        return copySign(large.blend(small, a.lt(TANH_SMALL)), x);
+        FloatVector large = FloatVector.broadcast(F, 1f).sub(FloatVector.broadcast(F, 2f).div(e.add(1f)));
+        return copySign(large.blend(small, x.abs().lt(TANH_SMALL)), x);
     }
 
-    static FloatVector erf(FloatVector x) {
-        FloatVector s = x.mul(x);
-        FloatVector q = FloatVector.broadcast(F, S6).fma(s, FloatVector.broadcast(F, S5));
-        q = q.fma(s, FloatVector.broadcast(F, S4));
-        q = q.fma(s, FloatVector.broadcast(F, S3));
-        q = q.fma(s, FloatVector.broadcast(F, S2));
-        q = q.fma(s, FloatVector.broadcast(F, S1));
-        q = q.fma(s, FloatVector.broadcast(F, S0));
-        FloatVector small = x.fma(q, x);
-        FloatVector a = x.abs();
-        FloatVector t = a.min(ERF_MAX);
+    /** What erf takes the exponential of, for large |x|. */
+    static FloatVector erfExponent(FloatVector x) {
+        FloatVector t = x.abs().min(ERF_MAX);
         FloatVector r = FloatVector.broadcast(F, R7).fma(t, FloatVector.broadcast(F, R6));
         r = r.fma(t, FloatVector.broadcast(F, R5));
         r = r.fma(t, FloatVector.broadcast(F, R4));
@@ -65,8 +61,20 @@ final class VectorMath {
         r = r.fma(t, FloatVector.broadcast(F, R2));
         r = r.fma(t, FloatVector.broadcast(F, R1));
         r = r.fma(t, FloatVector.broadcast(F, R0));
-        FloatVector large = copySign(FloatVector.broadcast(F, 1f).sub(exp(t.fma(r, t).neg())), x);
-        return large.blend(small, a.lt(ERF_SMALL));
+        return t.fma(r, t).neg();
+    }
+
+    /** erf x, given e = exp(erfExponent(x)). */
+    static FloatVector erfFrom(FloatVector x, FloatVector e) {
+        FloatVector s = x.mul(x);
+        FloatVector q = FloatVector.broadcast(F, S6).fma(s, FloatVector.broadcast(F, S5));
+        q = q.fma(s, FloatVector.broadcast(F, S4));
+        q = q.fma(s, FloatVector.broadcast(F, S3));
+        q = q.fma(s, FloatVector.broadcast(F, S2));
+        q = q.fma(s, FloatVector.broadcast(F, S1));
+        q = q.fma(s, FloatVector.broadcast(F, S0));
+        FloatVector large = copySign(FloatVector.broadcast(F, 1f).sub(e), x);
+        return large.blend(x.fma(q, x), x.abs().lt(ERF_SMALL));
     }
 
     static FloatVector copySign(FloatVector magnitude, FloatVector sign) {
@@ -79,19 +87,5 @@ final class VectorMath {
         FloatVector a = v.abs();
         FloatVector r = copySign(a.add(0x1p23f).sub(0x1p23f), v);
         return v.blend(r, a.lt(0x1p23f));
-    }
-
-    /** x · sigmoid(alpha · x); the caller passes alpha 1 as a plain negation so that no rounding is added. */
-    static FloatVector gated(FloatVector x, FloatVector exponent) {
-        return x.div(exp(exponent).add(1f));
-    }
-
-    static FloatVector geluErf(FloatVector x) {
-        return x.mul(0.5f).mul(erf(x.mul(SQRT_HALF)).add(1f));
-    }
-
-    static FloatVector geluTanh(FloatVector x) {
-        FloatVector cubic = x.mul(GELU_CUBE).mul(x).fma(x, x);
-        return x.mul(0.5f).mul(tanh(cubic.mul(SQRT_2_OVER_PI)).add(1f));
     }
 }

@@ -169,42 +169,6 @@ final class VectorReductions {
         return join(s0, s1, s2, s3);
     }
 
-    static float sumOfExp(int n, float[] a, int aOff, float max) {
-        Objects.checkFromIndexSize(aOff, n, a.length);
-        FloatVector s0 = FloatVector.zero(F);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        int i = 0;
-        for (; i <= n - LANES; i += LANES) {
-            s0 = s0.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i).sub(max)));
-            if (L < 16) {
-                s1 = s1.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + L).sub(max)));
-            }
-            if (L < 8) {
-                s2 = s2.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + 2 * L).sub(max)));
-                s3 = s3.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + 3 * L).sub(max)));
-            }
-        }
-        if (i < n) {
-            VectorMask<Float> m0 = Lanes.below(i, n);
-            s0 = s0.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i, m0).sub(max)), m0);
-            if (L < 16 && i + L < n) {
-                VectorMask<Float> m1 = Lanes.below(i + L, n);
-                s1 = s1.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + L, m1).sub(max)), m1);
-            }
-            if (L < 8 && i + 2 * L < n) {
-                VectorMask<Float> m2 = Lanes.below(i + 2 * L, n);
-                s2 = s2.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + 2 * L, m2).sub(max)), m2);
-            }
-            if (L < 8 && i + 3 * L < n) {
-                VectorMask<Float> m3 = Lanes.below(i + 3 * L, n);
-                s3 = s3.add(VectorMath.exp(FloatVector.fromArray(F, a, aOff + i + 3 * L, m3).sub(max)), m3);
-            }
-        }
-        return join(s0, s1, s2, s3);
-    }
-
     private static FloatVector square(FloatVector d, FloatVector s) {
         return d.fma(d, s);
     }

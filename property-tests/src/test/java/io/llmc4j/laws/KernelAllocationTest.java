@@ -1,0 +1,104 @@
+package io.llmc4j.laws;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.llmc4j.engine.kernel.Activation;
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Parallel;
+import java.lang.management.ManagementFactory;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A vector that escapes is boxed, and a kernel with boxed vectors is ten to a hundred times slower: what a warm kernel allocates per call shows
+ * it without a clock. Products may allocate the small record of a call.
+ */
+class KernelAllocationTest {
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private static final int N = 1003;
+    private int threads;
+
+    @BeforeEach
+    void oneThread() {
+        threads = Parallel.threads();
+        Parallel.setThreads(1);
+    }
+
+    @AfterEach
+    void restore() {
+        Parallel.setThreads(threads);
+    }
+
+    private interface Call {
+        float run();
+    }
+
+    private static float sink;
+
+    private static double bytesPerCall(Call call) {
+        long id = Thread.currentThread().threadId();
+        double least = Double.POSITIVE_INFINITY;
+        // Compilation happens in the background: the best of several batches, with time to arrive.
+        for (int batch = 0; batch < 60 && least > 400; batch++) {
+            long before = THREADS.getThreadAllocatedBytes(id);
+            for (int i = 0; i < 1000; i++) {
+                sink += call.run();
+            }
+            least = Math.min(least, (THREADS.getThreadAllocatedBytes(id) - before) / 1000.0);
+        }
+        return least;
+    }
+
+    @Test
+    void warmKernelsDoNotAllocate() {
+        Kernels k = Kernels.named("vector");
+        Random r = new Random(1);
+        float[] a = new float[N];
+        float[] b = new float[N];
+        for (int i = 0; i < N; i++) {
+            a[i] = (float) r.nextGaussian();
+            b[i] = (float) r.nextGaussian();
+        }
+        float[] out = new float[N];
+        Map<String, Call> calls = new LinkedHashMap<>();
+        calls.put("dot", () -> k.dot(N, a, 0, b, 0));
+        calls.put("sum", () -> k.sum(N, a, 0));
+        calls.put("squaredDistance", () -> k.squaredDistance(N, a, 0, b, 0));
+        calls.put("min", () -> k.min(N, a, 0));
+        calls.put("max", () -> k.max(N, a, 0));
+        calls.put("absMax", () -> k.absMax(N, a, 0));
+        calls.put("logSumExp", () -> k.logSumExp(N, a, 0));
+        calls.put("axpy", () -> { k.axpy(N, 0f, a, 0, out, 0); return 0; });
+        calls.put("multiply", () -> { k.multiply(N, a, 0, b, 0, out, 0); return 0; });
+        calls.put("add", () -> { k.add(N, a, 0, b, 0, out, 0); return 0; });
+        calls.put("scale", () -> { k.scale(N, 1f, out, 0); return 0; });
+        calls.put("softmax", () -> { k.softmax(N, out, 0); return 0; });
+        calls.put("rmsNorm", () -> { k.rmsNorm(N, a, 0, b, 1e-5f, out, 0); return 0; });
+        calls.put("layerNorm", () -> { k.layerNorm(N, a, 0, b, b, 1e-5f, out, 0); return 0; });
+        calls.put("walshHadamard", () -> { k.walshHadamard(512, out, 0); k.scale(512, 0x1p-9f, out, 0); return 0; });
+        calls.put("fakeQuantize", () -> { k.fakeQuantize(N, a, 0, 0.1f, 8, 0, 15, out, 0); return 0; });
+        calls.put("quantize", () -> { k.quantize(N, a, 0, 0.1f, 8, 0, 15, out, 0); return 0; });
+        for (Activation f : Activation.values()) {
+            calls.put("activate " + f, () -> { k.activate(f, N, out, 0); return 0; });
+        }
+        // 15 rows and 29 columns use every kind of tile: wide, narrow, short and ragged.
+        calls.put("gemmNT", () -> { k.gemmNT(15, 29, 34, a, 0, 34, b, 0, 34, out, 0, 29, false); return 0; });
+        calls.put("gemmNN", () -> { k.gemmNN(15, 29, 34, a, 0, 34, b, 0, 29, out, 0, 29, false); return 0; });
+        calls.put("gemmTN", () -> { k.gemmTN(15, 29, 34, a, 0, 15, b, 0, 29, out, 0, 29, true); return 0; });
+        calls.put("syrk", () -> { k.syrk(40, 25, a, 0, 25, out, 25); k.scale(N, 0f, out, 0); return 0; });
+        StringBuilder bad = new StringBuilder();
+        calls.forEach((name, call) -> {
+            double bytes = bytesPerCall(call);
+            if (bytes > 400) {
+                bad.append(name).append(": ").append(bytes).append(" bytes a call\n");
+            }
+        });
+        assertTrue(bad.isEmpty(), bad::toString);
+    }
+}
