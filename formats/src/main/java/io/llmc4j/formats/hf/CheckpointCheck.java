@@ -130,7 +130,7 @@ final class CheckpointCheck {
     private void norm(NormLayout n, String prefix) {
         int each = n.weights().isEmpty() ? 0 : n.features() / n.weights().size();
         for (String w : n.weights()) {
-            require(name(prefix, w), "norm " + n.name(), each);
+            requireElements(name(prefix, w), "norm " + n.name(), each);
         }
         if (!n.bias().isEmpty() && model.store().contains(name(prefix, n.bias()))) {
             require(name(prefix, n.bias()), "norm " + n.name(), n.features());
@@ -147,6 +147,16 @@ final class CheckpointCheck {
         model.store().find(tensor).ifPresent(t -> {
             if (!t.shape().equals(want)) {
                 wrong.add(tensor + " is " + t.shape() + ", expected " + want);
+            }
+        });
+    }
+
+    /** Norms a head may be stored [heads, head_dim]. */
+    private void requireElements(String tensor, String role, long elements) {
+        account.use(tensor, role);
+        model.store().find(tensor).ifPresent(t -> {
+            if (t.elements() != elements) {
+                wrong.add(tensor + " is " + t.shape() + ", expected " + elements + " values");
             }
         });
     }

@@ -13,7 +13,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -29,7 +31,7 @@ public final class HfConfig {
     private final JsonNode root;
     private final String where;
     private final Set<String> asked = new HashSet<>();
-    private final List<HfConfig> children = new ArrayList<>();
+    private final Map<String, HfConfig> children = new LinkedHashMap<>();
 
     private HfConfig(JsonNode root, String where) {
         this.root = root;
@@ -159,9 +161,7 @@ public final class HfConfig {
         if (!n.get().isObject()) {
             throw wrong(key, n.get().toString(), "an object");
         }
-        HfConfig child = new HfConfig(n.get(), where + ": " + key);
-        children.add(child);
-        return Optional.of(child);
+        return Optional.of(children.computeIfAbsent(key, k -> new HfConfig(n.get(), where + ": " + k)));
     }
 
     /** Refuses any value but {@code only}; an absent field has that value. */
@@ -195,7 +195,7 @@ public final class HfConfig {
                 unknown.add(name + " = " + abbreviated(root.get(name).toString()));
             }
         }
-        children.forEach(c -> c.collectUnknown(unknown));
+        children.values().forEach(c -> c.collectUnknown(unknown));
     }
 
     /** Null, false and empty things ask for nothing. */

@@ -10,6 +10,7 @@ import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.model.Subset;
 import io.llmc4j.formats.hf.BlockBuilder;
 import io.llmc4j.formats.hf.HfConfig;
+import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.hf.NormLayout;
 import java.util.List;
 import java.util.Optional;
@@ -83,5 +84,22 @@ final class Parts {
     /** A window that applies to all layers; null and 0 mean none. */
     static int window(HfConfig c) {
         return c.integerOr(0, "sliding_window");
+    }
+
+    static AttentionSpec withScale(AttentionSpec a, float scale) {
+        return new AttentionSpec(a.heads(), a.kvHeads(), a.headDim(), a.valueDim(), scale, a.position(), a.slidingWindow(), a.softCap(), a.qkNorm(), a.sinks(),
+                a.latent(), a.logitScaling());
+    }
+
+    /** The same shape with other layers, and factors on embedding and logits. */
+    static ModelShape scaled(ModelShape s, List<LayerSpec> layers, float embedding, float logits) {
+        ModelSpec m = s.spec();
+        ModelSpec spec = new ModelSpec(m.family(), m.hiddenSize(), m.vocabularySize(), m.contextLength(), embedding, m.positionOffset(), logits, m.logitSoftCap(),
+                layers);
+        return new ModelShape(spec, s.ends(), s.blocks(), s.roots(), s.carried());
+    }
+
+    static FeedForwardSpec experts(int intermediate, Activation f, FeedForwardSpec.Experts experts) {
+        return new FeedForwardSpec(intermediate, f, true, 0f, Optional.of(experts));
     }
 }
