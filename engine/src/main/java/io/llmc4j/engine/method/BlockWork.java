@@ -1,6 +1,7 @@
 package io.llmc4j.engine.method;
 
 import io.llmc4j.engine.calibrate.Inputs;
+import io.llmc4j.engine.calibrate.StateStore;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.KvCache;
@@ -79,6 +80,9 @@ public interface BlockWork {
     /** The block (or its halves) as run by {@link #decoder()} needs this cache, so that a quantized KV cache is seen. */
     KvCache cache();
 
+    /** Where a stage keeps states of its own from block to block (a float stream beside the quantized one); the run closes it. */
+    StateStore store();
+
     // ---- edits ----
 
     /**
@@ -108,6 +112,9 @@ public interface BlockWork {
 
     /** What was special about a layer: "3 dead columns". */
     void note(Linear layer, String text);
+
+    /** The mean loss of one pass over the calibration data by a stage that learns. */
+    void loss(String stage, int epoch, double value);
 
     /** Named vectors that a method exports beside the model (AWQ's scales and clip factors, shifts), keyed as LLMC's files are. */
     void artifact(String file, String key, Matrix value);

@@ -22,6 +22,10 @@ public interface RunListener {
     default void stageStarted(int block, String stage) {
     }
 
+    /** A stage that learns has passed over the calibration data once more. */
+    default void epochDone(int block, String stage, int epoch, double loss) {
+    }
+
     default void layerDone(LayerResult layer) {
     }
 

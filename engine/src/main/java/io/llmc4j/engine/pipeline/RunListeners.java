@@ -27,6 +27,11 @@ record RunListeners(List<RunListener> all) implements RunListener {
     }
 
     @Override
+    public void epochDone(int block, String stage, int epoch, double loss) {
+        all.forEach(l -> l.epochDone(block, stage, epoch, loss));
+    }
+
+    @Override
     public void layerDone(LayerResult layer) {
         all.forEach(l -> l.layerDone(layer));
     }
