@@ -88,6 +88,18 @@ class QuantizerLaws {
         }
     }
 
+    @Property(tries = 60)
+    void intoAnotherMatrixOrItself(@ForAll("fixedGrids") QuantScheme s, @ForAll long seed) {
+        Quantizer q = Quantizer.of(s);
+        Matrix x = weights(8, seed);
+        float[] wanted = q.fakeQuantize(x).data();
+        Matrix out = new Matrix(8, COLS);
+        q.fakeQuantizeInto(x, out);
+        assertArrayEquals(wanted, out.data());
+        q.fakeQuantizeInto(x, x);
+        assertArrayEquals(wanted, x.data());
+    }
+
     /** No value of an integer range is further than half a step from its dequantized one (a step where the zero point had to be rounded). */
     @Property(tries = 300)
     void integersErrByHalfAStep(@ForAll @IntRange(min = 2, max = 8) int bits, @ForAll boolean symmetric, @ForAll boolean rounded, @ForAll long seed) {
@@ -216,6 +228,8 @@ class QuantizerLaws {
         Quantizer q = Quantizer.of(QuantScheme.integer(4, true, Granularity.PER_CHANNEL));
         Matrix x = weights(5, seed);
         assertArrayEquals(q.fakeQuantize(x.transpose()).transpose().data(), WeightRoundings.perInputChannel(q).fakeQuantize(x).data());
+        assertArrayEquals(q.fakeQuantize(x.transpose()).transpose().data(),
+                WeightRoundings.perInputChannel(q, q.params(x.transpose())).fakeQuantize(x).data());
     }
 
     @Property(tries = 40)

@@ -56,6 +56,11 @@ final class Int4OverInt8Quantizer implements Quantizer {
         return out;
     }
 
+    @Override
+    public void fakeQuantizeInto(Matrix x, Matrix out) {
+        System.arraycopy(fakeQuantize(x).data(), 0, out.data(), 0, x.data().length);
+    }
+
     private QuantParams secondLevel(Matrix q8) {
         Extremes e = Extremes.minMax(q8, four.layout(q8.rows(), q8.cols()));
         QuantParams p = four.scheme().symmetric() ? ScaleRule.symmetric(e, four.grid().qmax()) : unclamped(e);

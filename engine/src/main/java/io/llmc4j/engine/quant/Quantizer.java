@@ -68,8 +68,22 @@ public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer,
 
     /** Quantized and dequantized with the given parameters. */
     default Matrix fakeQuantize(Matrix x, QuantParams p) {
-        RangeLayout layout = fit(x, p);
         Matrix out = new Matrix(x.rows(), x.cols());
+        fakeQuantizeInto(x, p, out);
+        return out;
+    }
+
+    /** As {@link #fakeQuantize(Matrix)} into a matrix of the same shape that the caller keeps (searches); it may be x itself. */
+    default void fakeQuantizeInto(Matrix x, Matrix out) {
+        fakeQuantizeInto(x, params(x), out);
+    }
+
+    /** As {@link #fakeQuantize(Matrix, QuantParams)} into a matrix of the same shape that the caller keeps; it may be x itself. */
+    default void fakeQuantizeInto(Matrix x, QuantParams p, Matrix out) {
+        if (out.rows() != x.rows() || out.cols() != x.cols()) {
+            throw new IllegalArgumentException(x + " into " + out);
+        }
+        RangeLayout layout = fit(x, p);
         Parallel.forRange(layout.segments(), layout.grain(), (from, to) -> {
             for (int s = from; s < to; s++) {
                 int r = layout.range(s);
@@ -77,7 +91,6 @@ public sealed interface Quantizer permits GridQuantizer, AdaptiveFloatQuantizer,
                 fakeQuantizeRun(layout.length(s), x.data(), start, p.scale(r), p.zero(r), p.outputScale(r), out.data(), start);
             }
         });
-        return out;
     }
 
     /** One run of n values of one range: divided by {@code scale}, rounded, multiplied by {@code outScale}. */

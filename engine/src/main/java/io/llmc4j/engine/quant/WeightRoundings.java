@@ -52,7 +52,12 @@ public final class WeightRoundings {
 
     /** Quantizes the transpose [in, out], so that ranges lie along output channels ({@code dim} "ic"). */
     public static WeightRounding perInputChannel(Quantizer quantizer) {
-        return new Transposed(quantizer);
+        return new Transposed(quantizer, new Ranges.Own());
+    }
+
+    /** As {@link #perInputChannel(Quantizer)} with stored parameters of the transpose. */
+    public static WeightRounding perInputChannel(Quantizer quantizer, QuantParams params) {
+        return new Transposed(quantizer, new Ranges.Stored(params));
     }
 
     /** Where the ranges come from. */
@@ -159,11 +164,11 @@ public final class WeightRoundings {
         }
     }
 
-    private record Transposed(Quantizer quantizer) implements WeightRounding {
+    private record Transposed(Quantizer quantizer, Ranges ranges) implements WeightRounding {
 
         @Override
         public Matrix fakeQuantize(Matrix weight) {
-            return quantizer.fakeQuantize(weight.transpose()).transpose();
+            return ranges.fakeQuantize(quantizer, weight.transpose()).transpose();
         }
 
         @Override
