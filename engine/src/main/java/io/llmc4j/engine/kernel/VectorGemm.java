@@ -61,6 +61,10 @@ final class VectorGemm {
             }
             return;
         }
+        if (aK == 1 && bK == 1 && Math.min(m, n) <= SlimProducts.FEW && !lowerOnly) {
+            SlimProducts.run(m, n, k, a, aOff, aRow, b, bOff, bCol, c, cOff, ldc, accumulate);
+            return;
+        }
         boolean parallel = (long) m * n * k >= PARALLEL_WORK && Parallel.threads() > 1 && !Parallel.inside();
         boolean direct = bCol == 1 && m <= DIRECT_ROWS;
         Buffers buffers = BUFFERS.get();
