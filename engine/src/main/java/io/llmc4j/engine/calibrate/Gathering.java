@@ -1,0 +1,134 @@
+package io.llmc4j.engine.calibrate;
+
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Products;
+import io.llmc4j.engine.method.Need;
+import io.llmc4j.engine.model.Hidden;
+import io.llmc4j.engine.model.Linear;
+import io.llmc4j.engine.tensor.Matrix;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What has been gathered of one distinct input, which several layers may share: its chunks, its Hessian, its channel maxima.
+ * Fed chunk by chunk during a pass.
+ */
+public final class Gathering implements AutoCloseable {
+
+    private final Set<Need> what;
+    private final Optional<StoredInputs> inputs;
+    private final Optional<Matrix> gram;
+    private final Optional<float[]> maxima;
+    private int samples;
+    private int lastBatch = -1;
+
+    public Gathering(Set<Need> what, int features, StateStore store, String name) {
+        this.what = Set.copyOf(what);
+        inputs = what.contains(Need.INPUTS) ? Optional.of(new StoredInputs(store.states(name), features)) : Optional.empty();
+        gram = what.contains(Need.HESSIANS) ? Optional.of(new Matrix(features, features)) : Optional.empty();
+        maxima = what.contains(Need.CHANNEL_MAXIMA) ? Optional.of(new float[features]) : Optional.empty();
+    }
+
+    public Set<Need> what() {
+        return what;
+    }
+
+    /**
+     * @param layer whose online rotation a Hessian sees
+     * @param routed experts: a chunk is not whole sequences, and LLMC counts it as one sample a batch
+     */
+    public void add(Linear layer, Matrix x, int batch, int tokens, int logicalBatch, boolean routed) {
+        inputs.ifPresent(i -> i.add(logicalBatch, new Hidden(batch, tokens, x)));
+        gram.ifPresent(h -> {
+            Matrix seen = x;
+            if (layer.inputRotation().isPresent()) {
+                seen = x.copy();
+                layer.inputRotation().get().rotate(seen);
+            }
+            Products.addGram(seen, h);
+        });
+        maxima.ifPresent(m -> max(x, m));
+        if (!routed) {
+            samples += batch;
+        } else if (logicalBatch != lastBatch) {
+            samples++;
+        }
+        lastBatch = logicalBatch;
+    }
+
+    private static void max(Matrix x, float[] m) {
+        for (int r = 0; r < x.rows(); r++) {
+            int at = r * x.cols();
+            for (int c = 0; c < m.length; c++) {
+                m[c] = Math.max(m[c], Math.abs(x.data()[at + c]));
+            }
+        }
+    }
+
+    public StoredInputs inputs() {
+        return inputs.orElseThrow();
+    }
+
+    /** (2 / samples) XᵀX, a copy. */
+    public Matrix hessian() {
+        Matrix h = gram.orElseThrow().copy();
+        if (samples > 0) {
+            Kernels.get().scale(h.data().length, (float) (2.0 / samples), h.data(), 0);
+        }
+        return h;
+    }
+
+    public float[] maxima() {
+        return maxima.orElseThrow().clone();
+    }
+
+    /** Whether it can follow a scale: what is streamed cannot, except maxima. */
+    public boolean divide(float[] scale) {
+        inputs.ifPresent(in -> {
+            for (int c = 0; c < in.chunks(); c++) {
+                Hidden h = in.chunk(c);
+                divideRows(h.data(), scale);
+                in.set(c, h);
+            }
+        });
+        maxima.ifPresent(m -> {
+            for (int i = 0; i < m.length; i++) {
+                m[i] /= scale[i];
+            }
+        });
+        return gram.isEmpty();
+    }
+
+    /** x[:, j] -= shift[j]. Only inputs can follow a shift. */
+    public boolean shift(float[] shift) {
+        inputs.ifPresent(in -> {
+            for (int c = 0; c < in.chunks(); c++) {
+                Hidden h = in.chunk(c);
+                for (int r = 0; r < h.data().rows(); r++) {
+                    for (int j = 0; j < shift.length; j++) {
+                        h.data().data()[r * shift.length + j] -= shift[j];
+                    }
+                }
+                in.set(c, h);
+            }
+        });
+        return gram.isEmpty() && maxima.isEmpty();
+    }
+
+    /** x[:, j] /= scale[j]. */
+    public static void divideRows(Matrix x, float[] scale) {
+        io.llmc4j.engine.kernel.Parallel.forRange(x.rows(), (from, to) -> {
+            for (int r = from; r < to; r++) {
+                int at = r * x.cols();
+                for (int j = 0; j < scale.length; j++) {
+                    x.data()[at + j] /= scale[j];
+                }
+            }
+        });
+    }
+
+    @Override
+    public void close() {
+        inputs.ifPresent(StoredInputs::close);
+    }
+}

@@ -1,0 +1,183 @@
+package io.llmc4j.engine.calibrate;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.model.Hidden;
+import io.llmc4j.engine.tensor.Matrix;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** States in native memory up to a budget; what is more lies in a temporary file, mapped, that is gone when the store is closed. */
+public final class SpillingStateStore implements StateStore {
+
+    private final long budget;
+    private final Path directory;
+    private final List<Store> open = new ArrayList<>();
+    private final Map<Long, Deque<Long>> freeInFile = new HashMap<>();
+    private FileChannel file;
+    private long fileEnd;
+    private long memory;
+    private long disk;
+
+    /** @param directory where the temporary file goes when one is needed */
+    public SpillingStateStore(long budgetBytes, Path directory) {
+        this.budget = budgetBytes;
+        this.directory = directory;
+    }
+
+    @Override
+    public States states(String name) {
+        Store s = new Store();
+        open.add(s);
+        return s;
+    }
+
+    @Override
+    public long memoryBytes() {
+        return memory;
+    }
+
+    @Override
+    public long diskBytes() {
+        return disk;
+    }
+
+    @Override
+    public void close() {
+        for (Store s : List.copyOf(open)) {
+            s.close();
+        }
+        if (file != null) {
+            try {
+                file.close();
+            } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+            file = null;
+        }
+    }
+
+    /** One stored state; {@code filePosition} -1 when it is in memory. */
+    private record Slot(int batch, int tokens, int features, Arena arena, MemorySegment bytes, long filePosition) { }
+
+    private Slot allocate(Hidden h) {
+        long bytes = Math.max(4, (long) h.data().data().length * Float.BYTES);
+        Arena arena = Arena.ofShared();
+        if (memory + bytes <= budget) {
+            memory += bytes;
+            return new Slot(h.batch(), h.tokens(), h.data().cols(), arena, arena.allocate(bytes, 64), -1);
+        }
+        try {
+            if (file == null) {
+                Path path = Files.createTempFile(directory, "llmc4j-states", ".bin");
+                file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE);
+            }
+            Deque<Long> free = freeInFile.getOrDefault(bytes, new ArrayDeque<>());
+            long at = free.isEmpty() ? fileEnd : free.pop();
+            fileEnd = Math.max(fileEnd, at + (bytes + 63) / 64 * 64);
+            disk += bytes;
+            return new Slot(h.batch(), h.tokens(), h.data().cols(), arena, file.map(FileChannel.MapMode.READ_WRITE, at, bytes, arena), at);
+        } catch (IOException e) {
+            arena.close();
+            throw BadInput.of(BadInput.Common.ENVIRONMENT, "hidden states do not fit %d bytes of memory, and the temporary file in %s could not be written (%s); "
+                    + "free some disk, raise the memory budget, or use fewer calibration samples", budget, directory, e.getMessage());
+        }
+    }
+
+    private void free(Slot s) {
+        long bytes = s.bytes.byteSize();
+        s.arena.close();
+        if (s.filePosition < 0) {
+            memory -= bytes;
+        } else {
+            disk -= bytes;
+            freeInFile.computeIfAbsent(bytes, k -> new ArrayDeque<>()).push(s.filePosition);
+        }
+    }
+
+    private final class Store implements States {
+
+        private final List<Slot> slots = new ArrayList<>();
+
+        @Override
+        public void put(int index, Hidden h) {
+            while (slots.size() <= index) {
+                slots.add(null);
+            }
+            Slot old = slots.get(index);
+            float[] data = h.data().data();
+            if (old == null || old.bytes.byteSize() != Math.max(4, (long) data.length * Float.BYTES)) {
+                if (old != null) {
+                    free(old);
+                    slots.set(index, null);
+                }
+                old = allocate(h);
+            }
+            MemorySegment.copy(data, 0, old.bytes, ValueLayout.JAVA_FLOAT, 0, data.length);
+            slots.set(index, new Slot(h.batch(), h.tokens(), h.data().cols(), old.arena, old.bytes, old.filePosition));
+        }
+
+        @Override
+        public Hidden get(int index) {
+            Slot s = slot(index);
+            Matrix m = new Matrix(s.batch * s.tokens, s.features);
+            MemorySegment.copy(s.bytes, ValueLayout.JAVA_FLOAT, 0, m.data(), 0, m.data().length);
+            return new Hidden(s.batch, s.tokens, m);
+        }
+
+        @Override
+        public int size() {
+            return slots.size();
+        }
+
+        @Override
+        public boolean has(int index) {
+            return index >= 0 && index < slots.size() && slots.get(index) != null;
+        }
+
+        @Override
+        public int batch(int index) {
+            return slot(index).batch;
+        }
+
+        @Override
+        public int rows(int index) {
+            Slot s = slot(index);
+            return s.batch * s.tokens;
+        }
+
+        @Override
+        public int features() {
+            return slots.stream().filter(java.util.Objects::nonNull).mapToInt(Slot::features).findFirst().orElse(0);
+        }
+
+        private Slot slot(int index) {
+            if (!has(index)) {
+                throw new IllegalArgumentException("no state " + index + " among " + slots.size());
+            }
+            return slots.get(index);
+        }
+
+        @Override
+        public void close() {
+            for (Slot s : slots) {
+                if (s != null) {
+                    free(s);
+                }
+            }
+            slots.clear();
+            open.remove(this);
+        }
+    }
+}
