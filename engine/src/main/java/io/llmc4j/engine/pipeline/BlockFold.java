@@ -111,7 +111,7 @@ public final class BlockFold {
             return;
         }
         model.edit(block);
-        FoldedBlock.Surroundings run = new FoldedBlock.Surroundings(config, schemes(), source.blockPrefix(index), passes, store, excludeFromStart(), artifacts);
+        FoldedBlock.Surroundings run = new FoldedBlock.Surroundings(config, schemes(), source.blockPrefix(index), passes, store, excludeFromStart(), artifacts, listener);
         boolean last = index + 1 == blocks;
         try (FoldedBlock work = new FoldedBlock(block, run, flow.in, flow.out)) {
             List<LayerResult> results = stages(work, flow, last);

@@ -37,7 +37,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     /** What a block needs from the run. */
     record Surroundings(RunConfig config, SchemePlan schemes, String prefix, Passes passes, StateStore store, boolean excludeFromStart,
-                        Map<String, Map<String, Matrix>> artifacts) { }
+                        Map<String, Map<String, Matrix>> artifacts, RunListener listener) { }
 
     private final Block block;
     private final Surroundings run;
@@ -350,6 +350,16 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public void note(Linear layer, String text) {
         installations.note(layer, text);
+    }
+
+    @Override
+    public StateStore store() {
+        return run.store;
+    }
+
+    @Override
+    public void loss(String stage, int epoch, double value) {
+        run.listener.epochDone(block.index(), stage, epoch, value);
     }
 
     @Override
