@@ -1,0 +1,33 @@
+package io.llmc4j.formats.export;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Map;
+import java.util.Optional;
+
+/** A format at work on one directory: gives each module its tensors, and gathers what config.json will say about them. */
+public interface ModuleWriter {
+
+    /**
+     * The tensors of a module's codes by the last part of their names, activation scales included and biases not; empty when the module is written
+     * as floats. Throws BadInput (FORMAT) when the format cannot hold it.
+     */
+    Optional<Coded> coded(ModuleToWrite m, Arena arena);
+
+    /** The weight of a module that is written as floats, [out, in]. */
+    Matrix floats(ModuleToWrite m);
+
+    /**
+     * Says in config.json what was written.
+     *
+     * @param config without any earlier quantization
+     * @param head   module name of the head, "lm_head"
+     */
+    void describe(ObjectNode config, String head);
+
+    /** @param stored the codes as a reader will give them back */
+    record Coded(Map<String, Tensor> tensors, QuantizedMatrix stored) { }
+}

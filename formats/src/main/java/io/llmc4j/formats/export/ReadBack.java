@@ -1,0 +1,127 @@
+package io.llmc4j.formats.export;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.Tensor;
+import io.llmc4j.formats.hf.BlockLayout;
+import io.llmc4j.formats.hf.HfModel;
+import io.llmc4j.formats.hf.ModuleLayout;
+import io.llmc4j.formats.hf.StoredModule;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Holds a written directory to what the run computed. Of each module only checksums are kept, so that memory does not grow with the model:
+ * when it is written, what a reader should give back is compared with the run's own quantized weight, value by value; when the directory is read
+ * back, codes, scales, zero points, column order and dequantized values must have the checksums of just that, and every tensor its bytes.
+ */
+final class ReadBack {
+
+    private final Map<String, String> modules = new LinkedHashMap<>();
+    private final List<String> atWriting = new ArrayList<>();
+    private Map<String, String> tensors = Map.of();
+
+    /**
+     * @param stored what a reader should give back
+     * @param fake   what the run computed with
+     */
+    void expect(String module, QuantizedMatrix stored, Matrix fake) {
+        Matrix values = stored.dequantize();
+        double worst = 0;
+        int at = -1;
+        for (int i = 0; i < fake.data().length; i++) {
+            double d = Math.abs((double) values.data()[i] - fake.data()[i]);
+            // a scale in half precision moves a value by at most 2^-11 of it; a scale below its normal range moves it further, and is told here
+            double allowed = Math.abs(fake.data()[i]) * 0x1.1p-11;
+            if (!(d <= allowed) && !(d <= worst)) {
+                worst = d;
+                at = i;
+            }
+        }
+        if (at >= 0) {
+            atWriting.add(String.format(Locale.ROOT, "%s: the codes as they are stored give %g at [%d, %d], the run computed %g (difference %g)", module,
+                    values.data()[at], at / fake.cols(), at % fake.cols(), fake.data()[at], worst));
+        }
+        modules.put(module, digest(stored, values));
+    }
+
+    /** Of every tensor that was written. */
+    void digests(Map<String, String> all) {
+        tensors = all;
+    }
+
+    /** One sentence a difference; empty when the directory holds what the run computed. */
+    List<String> differences(Path directory) {
+        List<String> out = new ArrayList<>(atWriting);
+        try (HfModel model = HfModel.open(directory)) {
+            Set<String> present = new HashSet<>(model.store().names());
+            tensors.forEach((name, digest) -> {
+                if (!present.remove(name)) {
+                    out.add(name + " was written and is not there");
+                } else if (!digest.equals(ShardStage.digest(model.store().get(name)))) {
+                    out.add(name + " has other bytes than were written");
+                }
+            });
+            present.forEach(name -> out.add(name + " is there and was not written"));
+            compareModules(model, out);
+        } catch (BadInput e) {
+            out.add("the written directory cannot be read back: " + e.getMessage());
+        }
+        return out;
+    }
+
+    private void compareModules(HfModel model, List<String> out) {
+        Map<String, String> left = new HashMap<>(modules);
+        for (BlockLayout b : model.shape().blocks()) {
+            for (ModuleLayout m : b.modules()) {
+                StoredModule stored = model.module(b.index(), m);
+                String want = left.remove(stored.name());
+                if (want == null) {
+                    if (model.isQuantized(stored)) {
+                        out.add(stored.name() + " reads as quantized and was written as floats");
+                    }
+                } else if (model.codes(stored).isEmpty()) {
+                    out.add(stored.name() + " was written as codes and reads as floats");
+                } else if (!want.equals(digest(model.codes(stored).get(), model.weight(stored)))) {
+                    out.add(stored.name() + ": codes, scales or zero points read back differ from those of the run");
+                }
+            }
+        }
+        left.keySet().forEach(n -> out.add(n + " was written and the reader does not find it"));
+    }
+
+    private static String digest(QuantizedMatrix q, Matrix values) {
+        MessageDigest d = ShardStage.sha256();
+        d.update(q.codes());
+        update(d, q.scales());
+        update(d, q.zeros());
+        ByteBuffer order = ByteBuffer.allocate(4 * q.columnGroup().length + 12);
+        order.asIntBuffer().put(q.columnGroup());
+        order.position(4 * q.columnGroup().length);
+        order.putInt(q.rows()).putInt(q.cols()).putFloat(q.tensorScale());
+        d.update(order.flip());
+        update(d, values.data());
+        return HexFormat.of().formatHex(d.digest());
+    }
+
+    private static void update(MessageDigest d, float[] values) {
+        ByteBuffer b = ByteBuffer.allocate(1 << 14);
+        for (int i = 0; i < values.length; i += 1 << 12) {
+            int n = Math.min(1 << 12, values.length - i);
+            b.clear();
+            b.asFloatBuffer().put(values, i, n);
+            d.update(b.limit(4 * n));
+        }
+    }
+}

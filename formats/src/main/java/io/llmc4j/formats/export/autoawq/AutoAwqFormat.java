@@ -1,0 +1,122 @@
+package io.llmc4j.formats.export.autoawq;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.ModuleToWrite;
+import io.llmc4j.formats.export.ModuleWriter;
+import io.llmc4j.formats.export.PlannedLayer;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * AutoAWQ, and MLC-LLM, which converts the same files. The codes are those of the run, clamped to 0 … 15 (LLMC computes them once more from the
+ * float weight with the rounded scale and does not clamp, so that a 16 spills into the neighbour). One scale a channel is written as one group of
+ * all inputs, {@code group_size} -1.
+ */
+public record AutoAwqFormat(String name, String directory, String description) implements ExportFormat {
+
+    @Override
+    public boolean holdsCodes() {
+        return true;
+    }
+
+    @Override
+    public boolean symmetricByDefault() {
+        return false;
+    }
+
+    @Override
+    public List<String> problems(PlannedLayer layer) {
+        List<String> out = new ArrayList<>();
+        if (layer.weight().isEmpty()) {
+            return out;
+        }
+        QuantScheme w = layer.weight().get();
+        Granularity.Kind kind = w.granularity().kind();
+        if (!layer.whyNoCodes().isEmpty()) {
+            out.add("the method gives no codes: " + layer.whyNoCodes());
+        }
+        if (!w.isInteger() || w.bits() != 4) {
+            out.add(w.format() + " weights: it takes 4-bit integers");
+        } else if (w.symmetric()) {
+            out.add("symmetric weights: it takes asymmetric ones");
+        } else if (!w.roundZeroPoint()) {
+            out.add("real-valued zero points: it takes integers");
+        }
+        if (kind != Granularity.Kind.PER_GROUP && kind != Granularity.Kind.PER_CHANNEL) {
+            out.add("scales " + kind + ": it takes them per group or channel");
+        }
+        if (layer.activation().isPresent()) {
+            out.add("rounded activations: it is for weights alone");
+        }
+        if (layer.actOrder()) {
+            out.add("act-order groups: it has no order of columns; static_groups: true gives contiguous ones");
+        }
+        if (layer.out() % 32 != 0) {
+            out.add("out_features " + layer.out() + ": it takes multiples of 32");
+        }
+        if (kind == Granularity.Kind.PER_GROUP && layer.in() % w.granularity().size() != 0) {
+            out.add("in_features " + layer.in() + " in groups of " + w.granularity().size() + ": they must divide");
+        }
+        return out;
+    }
+
+    @Override
+    public ModuleWriter writer() {
+        return new Writer();
+    }
+
+    private static final class Writer implements ModuleWriter {
+
+        private final AwqGemm codec = new AwqGemm();
+        private Optional<Granularity> granularity = Optional.empty();
+        private final List<String> floats = new ArrayList<>();
+
+        @Override
+        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
+            if (m.weightScheme().isEmpty()) {
+                floats.add(m.name());
+                return Optional.empty();
+            }
+            QuantizedMatrix q = m.codes();
+            if (!codec.whyNot(q).isEmpty()) {
+                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
+            }
+            if (granularity.isPresent() && !granularity.get().equals(q.scheme().granularity())) {
+                throw BadInput.of(BadInput.Common.FORMAT, "%s: AutoAWQ has one group size a model, found %s after %s", m.name(), q.scheme().granularity(),
+                        granularity.get());
+            }
+            granularity = Optional.of(q.scheme().granularity());
+            return Optional.of(new Coded(codec.encode(q, arena), codec.stored(q)));
+        }
+
+        @Override
+        public Matrix floats(ModuleToWrite m) {
+            return m.transformed();
+        }
+
+        @Override
+        public void describe(ObjectNode config, String head) {
+            ObjectNode q = config.putObject("quantization_config");
+            q.put("bits", 4);
+            q.put("group_size", granularity.filter(g -> g.kind() == Granularity.Kind.PER_GROUP).map(Granularity::size).orElse(-1));
+            if (floats.isEmpty()) {
+                q.putNull("modules_to_not_convert");
+            } else {
+                ArrayNode skip = q.putArray("modules_to_not_convert").add(head);
+                floats.forEach(skip::add);
+            }
+            q.put("quant_method", "awq");
+            q.put("version", "gemm");
+            q.put("zero_point", true);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package io.llmc4j.formats.export.compressedtensors;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.NumberFormat;
+import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.ScaleFormat;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.ModuleToWrite;
+import io.llmc4j.formats.export.ModuleWriter;
+import io.llmc4j.formats.export.fp8.Fp8Writer;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * LLMC's dialect: FP8 with blocks, or with one scale a tensor and static activations, by the fp8 method; all else in compressed-tensors.
+ * A model has one quantization method, so the two do not mix.
+ */
+final class ServerWriter implements ModuleWriter {
+
+    private Optional<Fp8Writer> fp8 = Optional.empty();
+    private Optional<CompressedTensorsWriter> general = Optional.empty();
+    private final List<String> floats = new ArrayList<>();
+
+    private static boolean byFp8(QuantScheme weight, Optional<QuantScheme> inputs) {
+        boolean e4m3 = weight.format() instanceof NumberFormat.Float f && f.label().equals("e4m3") && weight.scaleFormat() == ScaleFormat.FLOAT;
+        Granularity.Kind kind = weight.granularity().kind();
+        return e4m3 && (kind == Granularity.Kind.PER_BLOCK || kind == Granularity.Kind.PER_TENSOR && inputs.map(QuantScheme::isStatic).orElse(false));
+    }
+
+    @Override
+    public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
+        if (m.weightScheme().isPresent()) {
+            boolean wantsFp8 = byFp8(m.weightScheme().get(), m.activationScheme());
+            if (wantsFp8 ? general.isPresent() : fp8.isPresent()) {
+                throw BadInput.of(BadInput.Common.FORMAT, "%s: FP8 with blocks or static activations cannot be mixed with other schemes in one model; "
+                        + "--export compressed-tensors can", m.name());
+            }
+            if (wantsFp8 && fp8.isEmpty()) {
+                fp8 = Optional.of(new Fp8Writer());
+            } else if (!wantsFp8 && general.isEmpty()) {
+                general = Optional.of(new CompressedTensorsWriter());
+            }
+        } else {
+            floats.add(m.name());
+        }
+        return m.weightScheme().isEmpty() ? Optional.empty() : fp8.isPresent() ? fp8.get().coded(m, arena) : general.orElseThrow().coded(m, arena);
+    }
+
+    @Override
+    public Matrix floats(ModuleToWrite m) {
+        return m.transformed();
+    }
+
+    @Override
+    public void describe(ObjectNode config, String head) {
+        if (fp8.isPresent()) {
+            fp8.get().describe(config, head, floats);
+        } else {
+            general.orElseGet(CompressedTensorsWriter::new).describe(config, head, floats);
+        }
+    }
+}
