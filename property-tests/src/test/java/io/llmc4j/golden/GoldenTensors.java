@@ -7,7 +7,9 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.zip.GZIPInputStream;
 
 /**
@@ -51,6 +53,17 @@ public final class GoldenTensors {
             }
             return new GZIPInputStream(in).readAllBytes();
         }
+    }
+
+    /** All but the metadata. */
+    public List<String> names() {
+        List<String> out = new ArrayList<>();
+        header.fieldNames().forEachRemaining(n -> {
+            if (!n.equals("__metadata__")) {
+                out.add(n);
+            }
+        });
+        return out;
     }
 
     public boolean has(String name) {
