@@ -1,5 +1,7 @@
 package io.llmc4j.engine.model;
 
+import java.util.List;
+
 /** How rotary frequencies are made; all start from {@code base^(-2i/dims)} for pair i. */
 public sealed interface RopeScaling {
 
@@ -30,6 +32,12 @@ public sealed interface RopeScaling {
     }
 
     /** Divisors for each pair; {@code attentionFactor}: 0 when it is to be derived from the two lengths. */
-    record LongRope(double base, double[] shortFactors, double[] longFactors, int originalPositions, int maxPositions, double attentionFactor)
-            implements RopeScaling { }
+    record LongRope(double base, List<Double> shortFactors, List<Double> longFactors, int originalPositions, int maxPositions,
+                    double attentionFactor) implements RopeScaling {
+
+        public LongRope {
+            shortFactors = List.copyOf(shortFactors);
+            longFactors = List.copyOf(longFactors);
+        }
+    }
 }

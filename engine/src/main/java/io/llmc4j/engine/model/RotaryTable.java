@@ -2,6 +2,7 @@ package io.llmc4j.engine.model;
 
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Cosines and sines of the rotary embedding for a run of positions. Frequencies are made in double, angles are products of float32 numbers
@@ -81,9 +82,9 @@ final class RotaryTable {
             case RopeScaling.Yarn y -> yarn(y, dims);
             case RopeScaling.LongRope l -> {
                 double[] f = plain(l.base(), dims);
-                double[] by = length > l.originalPositions() ? l.longFactors() : l.shortFactors();
+                List<Double> by = length > l.originalPositions() ? l.longFactors() : l.shortFactors();
                 for (int i = 0; i < f.length; i++) {
-                    f[i] /= by[i];
+                    f[i] /= by.get(i);
                 }
                 yield f;
             }

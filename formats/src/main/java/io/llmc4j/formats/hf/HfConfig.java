@@ -129,16 +129,30 @@ public final class HfConfig {
         return out;
     }
 
+    /** "full_attention" or "sliding_attention" for each layer; empty when absent. Throws for another kind or another number. */
+    public List<String> layerTypes(int layers) {
+        List<String> types = texts("layer_types");
+        for (String t : types) {
+            if (!t.equals("full_attention") && !t.equals("sliding_attention")) {
+                throw wrong("layer_types", t, "full_attention, sliding_attention");
+            }
+        }
+        if (!types.isEmpty() && types.size() != layers) {
+            throw wrong("layer_types", types.size() + " entries", "one for each of the " + layers + " layers");
+        }
+        return types;
+    }
+
     public List<Integer> integers(String key) {
         List<Integer> out = new ArrayList<>();
         array(key).forEach(n -> out.add(toInt(n, key)));
         return out;
     }
 
-    public double[] numbers(String key) {
+    public List<Double> numbers(String key) {
         List<Double> out = new ArrayList<>();
         array(key).forEach(n -> out.add(toDouble(n, key)));
-        return out.stream().mapToDouble(Double::doubleValue).toArray();
+        return out;
     }
 
     private JsonNode array(String key) {
@@ -191,7 +205,7 @@ public final class HfConfig {
         Iterator<String> names = root.fieldNames();
         while (names.hasNext()) {
             String name = names.next();
-            if (!asked.contains(name) && !HarmlessFields.contains(name) && says(root.get(name))) {
+            if (!asked.contains(name) && !HarmlessFields.contains(name) && says(root.get(name)) && !allFull(name)) {
                 unknown.add(name + " = " + abbreviated(root.get(name).toString()));
             }
         }
@@ -201,6 +215,18 @@ public final class HfConfig {
     /** Null, false and empty things ask for nothing. */
     private static boolean says(JsonNode n) {
         return !(n.isNull() || n.isBoolean() && !n.booleanValue() || n.isContainerNode() && n.isEmpty() || n.isTextual() && n.textValue().isEmpty());
+    }
+
+    /** Layers that all see every token are the rule, not an exception. */
+    private boolean allFull(String name) {
+        if (!name.equals("layer_types") || !root.get(name).isArray()) {
+            return false;
+        }
+        boolean all = true;
+        for (JsonNode n : root.get(name)) {
+            all &= n.asText().equals("full_attention");
+        }
+        return all;
     }
 
     private static String abbreviated(String s) {

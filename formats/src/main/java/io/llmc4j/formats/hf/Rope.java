@@ -49,8 +49,12 @@ public final class Rope {
         return config.numberOr(absent, topLevelNames);
     }
 
-    /** @param absentBase when neither style has a rope_theta; @param baseNames what the field is called at the top level */
-    public RopeScaling scaling(double absentBase, int contextLength, String... baseNames) {
+    /**
+     * @param dims       features of a head that rotate
+     * @param absentBase when neither style has a rope_theta
+     * @param baseNames  what the field is called at the top level
+     */
+    public RopeScaling scaling(int dims, double absentBase, int contextLength, String... baseNames) {
         double top = config.numberOr(absentBase, baseNames.length == 0 ? new String[] {"rope_theta"} : baseNames);
         if (parameters.isEmpty()) {
             return new RopeScaling.Plain(top);
@@ -71,26 +75,22 @@ public final class Rope {
                         p.numberOr(32, "beta_fast"), p.numberOr(1, "beta_slow"), p.numberOr(0, "mscale"), p.numberOr(0, "mscale_all_dim"),
                         p.numberOr(0, "attention_factor"), p.flagOr(true, "truncate"));
             }
-            case "longrope", "su" -> longRope(p, base, contextLength);
+            case "longrope", "su" -> longRope(p, base, dims, contextLength);
             default -> throw p.wrong("rope_type", type, "default, linear, dynamic, llama3, yarn, longrope");
         };
     }
 
-    private RopeScaling longRope(HfConfig p, double base, int contextLength) {
+    private RopeScaling longRope(HfConfig p, double base, int dims, int contextLength) {
         int inside = p.integerOr(0, "original_max_position_embeddings");
         int original = inside != 0 ? inside : config.integerOr(contextLength, "original_max_position_embeddings");
         config.harmless("original_max_position_embeddings");
         double factor = p.numberOr(0, "factor");
         int longest = original == contextLength && factor != 0 ? (int) (factor * original) : contextLength;
-        return new RopeScaling.LongRope(base, p.numbers("short_factor"), p.numbers("long_factor"), original, longest, p.numberOr(0, "attention_factor"));
-    }
-
-    /** The kinds of layers, "full_attention" or "sliding_attention"; throws BadInput for another. */
-    static void checkLayerTypes(HfConfig c, List<String> types) {
-        for (String t : types) {
-            if (!t.equals("full_attention") && !t.equals("sliding_attention")) {
-                throw c.wrong("layer_types", t, "full_attention, sliding_attention");
-            }
+        List<Double> near = p.numbers("short_factor");
+        List<Double> far = p.numbers("long_factor");
+        if (near.size() != dims / 2 || far.size() != dims / 2) {
+            throw p.wrong("short_factor, long_factor", near.size() + " and " + far.size() + " numbers", "one for each of the " + dims / 2 + " pairs");
         }
+        return new RopeScaling.LongRope(base, near, far, original, longest, p.numberOr(0, "attention_factor"));
     }
 }

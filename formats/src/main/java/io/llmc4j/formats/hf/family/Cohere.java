@@ -45,7 +45,7 @@ public final class Cohere implements Family {
         double eps = c.numberOr(1e-5, "layer_norm_eps");
         boolean qkNorm = c.flagOr(false, "use_qk_norm");
         c.harmless("attention_bias");
-        Rotary rotary = new Rotary(d.headDim(), true, Rope.of(c).scaling(10000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), true, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         LayerSpec layer = Parts.parallel(d.attention(rotary, 0, qkNorm ? QkNorm.EACH_HEAD : QkNorm.NONE),
                 Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();

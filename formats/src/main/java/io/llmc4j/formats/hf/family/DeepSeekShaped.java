@@ -47,7 +47,7 @@ final class DeepSeekShaped {
         int frequency = c.integerOr(1, "moe_layer_freq");
         double eps = c.numberOr(1e-6, "rms_norm_eps");
         Activation f = Activations.read(c, "silu", "hidden_act");
-        RopeScaling scaling = Rope.of(c).scaling(10000, d.context());
+        RopeScaling scaling = Rope.of(c).scaling(latent.ropeDim(), 10000, d.context());
         AttentionSpec attention = new AttentionSpec(heads, heads, headDim, valueDim, scale(headDim, scaling),
                 new Rotary(latent.ropeDim(), c.flagOr(true, "rope_interleave"), scaling), 0, 0f, QkNorm.NONE, false, Optional.of(latent), 0);
         List<LayerSpec> layers = new ArrayList<>();

@@ -28,7 +28,7 @@ final class GemmaShaped {
     static ModelShape first(HfConfig c, String family) {
         Dims d = Dims.of(c);
         c.harmless("attention_bias", "use_bidirectional_attention");
-        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(10000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         AttentionSpec attention = d.attention(rotary, 0, QkNorm.NONE);
         // Early configs say "gelu" and mean its tanh form, as hidden_activation in later ones does.
         boolean early = !c.has("hidden_activation") && c.text("hidden_act").orElse("gelu").equals("gelu");
@@ -42,9 +42,9 @@ final class GemmaShaped {
         float cap = (float) c.numberOr(0, "attn_logit_softcapping");
         float finalCap = (float) c.numberOr(0, "final_logit_softcapping");
         float scale = Dims.rootScale(c.numberOr(256, "query_pre_attn_scalar"));
-        List<String> types = c.texts("layer_types");
+        List<String> types = c.layerTypes(d.layers());
         c.harmless("attention_bias", "cache_implementation", "use_bidirectional_attention");
-        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(10000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         IntFunction<AttentionSpec> attention = i -> d.attention(rotary, local(types, i, i % 2 == 0) ? window : 0, QkNorm.NONE, scale, cap, false);
         return shape(c, c, family, d, attention, Activations.read(c, "gelu_pytorch_tanh", "hidden_activation", "hidden_act"), true, finalCap);
     }
@@ -59,12 +59,12 @@ final class GemmaShaped {
         float cap = (float) c.numberOr(0, "attn_logit_softcapping");
         float finalCap = (float) c.numberOr(0, "final_logit_softcapping");
         float scale = Dims.rootScale(c.numberOr(256, "query_pre_attn_scalar"));
-        List<String> types = c.texts("layer_types");
+        List<String> types = c.layerTypes(d.layers());
         c.only("use_bidirectional_attention", false);
         c.harmless("attention_bias");
-        Rotary global = new Rotary(d.headDim(), false, Rope.of(c, "full_attention").scaling(1_000_000, d.context()));
+        Rotary global = new Rotary(d.headDim(), false, Rope.of(c, "full_attention").scaling(d.headDim(), 1_000_000, d.context()));
         Rotary near = new Rotary(d.headDim(), false,
-                Rope.unscaled(c, "sliding_attention").scaling(c.numberOr(10000, "rope_local_base_freq"), d.context(), "rope_local_base_freq"));
+                Rope.unscaled(c, "sliding_attention").scaling(d.headDim(), c.numberOr(10000, "rope_local_base_freq"), d.context(), "rope_local_base_freq"));
         IntFunction<AttentionSpec> attention = i -> {
             boolean local = local(types, i, (i + 1) % pattern != 0);
             return d.attention(local ? near : global, local ? window : 0, QkNorm.SHARED_BY_HEADS, scale, cap, false);

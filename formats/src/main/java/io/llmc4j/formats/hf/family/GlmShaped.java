@@ -29,7 +29,7 @@ final class GlmShaped {
         c.harmless("attention_bias");
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.5, "partial_rotary_factor"));
-        Rotary rotary = new Rotary(dims, true, rope.scaling(10000, d.context()));
+        Rotary rotary = new Rotary(dims, true, rope.scaling(dims, 10000, d.context()));
         LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {

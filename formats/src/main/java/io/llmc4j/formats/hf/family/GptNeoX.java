@@ -45,7 +45,7 @@ public final class GptNeoX implements Family {
         c.harmless("attention_bias");
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.25, "partial_rotary_factor", "rotary_pct"));
-        Rotary rotary = new Rotary(dims, false, rope.scaling(10000, d.context(), "rope_theta", "rotary_emb_base"));
+        Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context(), "rope_theta", "rotary_emb_base"));
         LayerSpec layer = new LayerSpec(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "hidden_act"), false), parallel, 1f);
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {

@@ -47,9 +47,9 @@ public final class GptOss implements Family {
         int experts = c.integer("num_local_experts", "num_experts");
         double eps = c.numberOr(1e-5, "rms_norm_eps");
         int window = Parts.window(c);
-        List<String> types = c.texts("layer_types");
+        List<String> types = c.layerTypes(d.layers());
         c.harmless("attention_bias", "initial_context_length", "hidden_act");
-        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(150000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 150000, d.context()));
         FeedForwardSpec moe = new FeedForwardSpec(each, Activation.SILU, true, (float) c.numberOr(7, "swiglu_limit"), Optional.of(new Experts(experts,
                 c.integer("num_experts_per_tok", "experts_per_token"), each, 0, false, Experts.Scoring.SOFTMAX_OF_CHOSEN, false, 1, 1, Experts.GroupScoring.MAX, 1f, false)));
         List<LayerSpec> layers = new ArrayList<>();

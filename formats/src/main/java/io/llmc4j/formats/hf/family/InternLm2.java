@@ -43,7 +43,7 @@ public final class InternLm2 implements Family {
         int intermediate = c.integer("intermediate_size");
         double eps = c.numberOr(1e-6, "rms_norm_eps");
         c.harmless("bias", "attn_implementation");
-        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(10000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {

@@ -35,7 +35,7 @@ final class LlamaShaped {
     static Position rotary(HfConfig c, Dims d) {
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(1, "partial_rotary_factor"));
-        return new Rotary(dims, false, rope.scaling(10000, d.context()));
+        return new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
     }
 
     static ModelShape shape(HfConfig c, String family, boolean tiedHabit, QkNorm qkNorm, IntFunction<Integer> window, IntFunction<Position> position) {
@@ -69,7 +69,7 @@ final class LlamaShaped {
         boolean on = c.flagOr(false, "use_sliding_window");
         int window = Parts.window(c);
         int from = c.integerOr(0, "max_window_layers");
-        List<String> types = c.texts("layer_types");
+        List<String> types = c.layerTypes(c.integer("num_hidden_layers"));
         if (!on || window == 0) {
             return i -> 0;
         }

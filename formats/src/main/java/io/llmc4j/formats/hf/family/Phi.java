@@ -44,7 +44,7 @@ public final class Phi implements Family {
         boolean qkNorm = c.flagOr(false, "qk_layernorm");
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.5, "partial_rotary_factor"));
-        Rotary rotary = new Rotary(dims, false, rope.scaling(10000, d.context()));
+        Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
         LayerSpec layer = Parts.parallel(d.attention(rotary, 0, qkNorm ? QkNorm.SHARED_BY_HEADS : QkNorm.NONE),
                 Parts.dense(ffn, Activations.read(c, "gelu_new", "hidden_act"), false));
         List<BlockLayout> blocks = new ArrayList<>();

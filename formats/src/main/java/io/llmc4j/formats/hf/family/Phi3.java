@@ -44,7 +44,7 @@ public final class Phi3 implements Family {
         c.harmless("original_max_position_embeddings", "attention_bias");
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(1, "partial_rotary_factor"));
-        Rotary rotary = new Rotary(dims, false, rope.scaling(10000, d.context()));
+        Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
         LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {

@@ -48,7 +48,7 @@ public final class StableLm implements Family {
         c.harmless("use_qkv_bias");
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.25, "partial_rotary_factor", "rope_pct"));
-        Rotary rotary = new Rotary(dims, false, rope.scaling(10000, d.context()));
+        Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
         LayerSpec layer = new LayerSpec(d.attention(rotary, 0, qkNorm ? QkNorm.EACH_HEAD : QkNorm.NONE),
                 Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true), parallel, 1f);
         List<BlockLayout> blocks = new ArrayList<>();

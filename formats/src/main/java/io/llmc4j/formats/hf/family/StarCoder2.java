@@ -49,7 +49,7 @@ public final class StarCoder2 implements Family {
             throw c.wrong("mlp_type", t, "default");
         });
         c.harmless("use_bias");
-        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(10000, d.context()));
+        Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu_pytorch_tanh", "hidden_act"), false));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
