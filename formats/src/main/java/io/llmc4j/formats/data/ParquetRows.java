@@ -16,6 +16,13 @@ import java.util.Optional;
 /** A string column of Parquet files, by the Hardwood reader; into memory. */
 final class ParquetRows {
 
+    /** The reader tells which decompressors it found; that is nobody's business here. Held, because loggers are collected. */
+    private static final java.util.logging.Logger QUIET = java.util.logging.Logger.getLogger("dev.hardwood");
+
+    static {
+        QUIET.setLevel(java.util.logging.Level.WARNING);
+    }
+
     private ParquetRows() {
     }
 
