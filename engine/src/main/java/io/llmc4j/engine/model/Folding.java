@@ -24,6 +24,21 @@ public final class Folding {
         return true;
     }
 
+    /**
+     * Whether a shift passes: through a norm always; through the value projection where attention weights add up to one (no sinks) and value heads
+     * are not shared; not through the up branch, which is multiplied by the gate, nor through an activation.
+     */
+    public static boolean shiftPossible(Block block, Subset subset) {
+        if (subset.previous().isEmpty()) {
+            return false;
+        }
+        if (subset.previous().get() instanceof Subset.PreviousLinear p) {
+            Linear linear = block.linear(p.name());
+            return linear.role() == Role.V && !block.spec().attention().sinks() && linear.out() == block.linear(subset.input()).in();
+        }
+        return true;
+    }
+
     /** Whether the predecessor's outputs are the value heads that several query heads share. */
     public static boolean grouped(Block block, int out, int in) {
         AttentionSpec a = block.spec().attention();

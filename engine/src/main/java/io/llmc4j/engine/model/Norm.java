@@ -7,7 +7,7 @@ import io.llmc4j.engine.tensor.Matrix;
 /** A normalization layer with its parameters; mutable, because scales fold into it. The stored weight of Gemma has 1 added by its family. */
 public final class Norm {
 
-    /** RMS: x / rms(x) * weight. LAYER: (x - mean) / deviation * weight + bias. */
+    /** RMS: x / rms(x) * weight + bias (no family stores one, a folded shift makes one). LAYER: (x - mean) / deviation * weight + bias. */
     public enum Kind { RMS, LAYER }
 
     private final String name;
@@ -73,6 +73,9 @@ public final class Norm {
             for (int i = from * parts; i < to * parts; i++) {
                 if (kind == Kind.RMS) {
                     kernels.rmsNorm(n, x.data(), i * n, weights[i % parts], eps, out.data(), i * n);
+                    if (bias.length > 0) {
+                        kernels.add(n, out.data(), i * n, biases[i % parts], 0, out.data(), i * n);
+                    }
                 } else {
                     kernels.layerNorm(n, x.data(), i * n, weights[i % parts], biases[i % parts], eps, out.data(), i * n);
                 }

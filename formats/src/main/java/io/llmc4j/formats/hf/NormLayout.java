@@ -1,5 +1,6 @@
 package io.llmc4j.formats.hf;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Norm;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -41,7 +42,7 @@ public record NormLayout(String name, Norm.Kind kind, float eps, int features, L
         return new Norm(name, kind, eps, w, bias.isEmpty() ? new float[0] : read.apply(bias));
     }
 
-    /** What to write: tensor name to values. A norm that lost its parameters in a fold still writes them. */
+    /** What to write: tensor name to values. Throws BadInput (FORMAT) when the norm has got a bias that the checkpoint has no place for. */
     public Map<String, float[]> store(Norm norm) {
         Map<String, float[]> out = new LinkedHashMap<>();
         int each = weights.isEmpty() ? 0 : features / weights.size();
@@ -57,6 +58,19 @@ public record NormLayout(String name, Norm.Kind kind, float eps, int features, L
         if (!bias.isEmpty() && norm.bias().length > 0) {
             out.put(bias, norm.bias());
         }
+        if (bias.isEmpty() && hasValue(norm.bias())) {
+            throw BadInput.of(BadInput.Common.FORMAT, "%s has got a bias (a shift was folded into it), and checkpoints of this family have no tensor for it; "
+                    + "use a method without shifts", name);
+        }
         return out;
+    }
+
+    private static boolean hasValue(float[] bias) {
+        for (float b : bias) {
+            if (b != 0) {
+                return true;
+            }
+        }
+        return false;
     }
 }
