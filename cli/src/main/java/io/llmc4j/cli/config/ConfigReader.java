@@ -1,34 +1,23 @@
 package io.llmc4j.cli.config;
 
+import io.llmc4j.formats.export.Exports;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** The top level of a configuration and its small sections; the larger ones have readers of their own. */
 public final class ConfigReader {
 
     private static final List<String> DTYPES = List.of("auto", "torch.float16", "torch.bfloat16", "torch.float32", "torch.float8_e4m3fn");
-    /** save_* flag to its sub-directory of save_path. */
-    public static final Map<String, String> SAVE_DIRECTORIES = saveDirectories();
+    /** LLMC's save_* flags. */
+    private static final List<String> LLMC_TARGETS = List.of("trans", "fake", "vllm", "lightllm", "sgl", "autoawq", "mlcllm", "lightx2v", "trtllm");
 
     private ConfigReader() {
-    }
-
-    private static Map<String, String> saveDirectories() {
-        Map<String, String> m = new LinkedHashMap<>();
-        m.put("trans", "transformed_model");
-        m.put("fake", "fake_quant_model");
-        m.put("vllm", "vllm_quant_model");
-        m.put("lightllm", "lightllm_quant_model");
-        m.put("sgl", "sgl_quant_model");
-        m.put("autoawq", "autoawq_quant_model");
-        m.put("mlcllm", "mlcllm_quant_model");
-        m.put("lightx2v", "lightx2v_quant_model");
-        m.put("trtllm", "trtllm_transformed_model");
-        return m;
     }
 
     /** Reads a file; throws BadInput (CONFIG) with every problem of it. */
@@ -151,7 +140,9 @@ public final class ConfigReader {
             return new LlmcConfig.Save("", top.mark(), targets, 1, 1);
         }
         Section s = section.get();
-        for (String target : SAVE_DIRECTORIES.keySet()) {
+        Set<String> known = new LinkedHashSet<>(LLMC_TARGETS);
+        Exports.all().forEach(f -> known.add(f.name().replace('-', '_')));
+        for (String target : known) {
             if (s.bool("save_" + target, false)) {
                 targets.put(target, s.mark("save_" + target));
             }

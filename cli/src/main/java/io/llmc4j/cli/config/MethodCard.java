@@ -46,4 +46,13 @@ public record MethodCard(String name, String title, String paper, String stage, 
     public static List<MethodCard> all() {
         return ALL;
     }
+
+    /** By LLMC's name, which has to be one. */
+    public static MethodCard of(String name) {
+        return ALL.stream().filter(c -> c.name().equals(name)).findFirst().orElseThrow(() -> new IllegalArgumentException(name));
+    }
+
+    public boolean needsNothing() {
+        return needs.equals(NOTHING);
+    }
 }

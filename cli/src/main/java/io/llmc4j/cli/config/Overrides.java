@@ -28,6 +28,20 @@ public final class Overrides {
         return out;
     }
 
+    /** The document with one value set; everything new stands at {@code mark}. */
+    public static Yaml.Mapping with(Yaml.Mapping document, String key, Object value, Mark mark) {
+        return (Yaml.Mapping) set(document, List.of(key.split("\\.", -1)), 0, yaml(value, mark), mark);
+    }
+
+    private static Yaml yaml(Object value, Mark mark) {
+        return switch (value) {
+            case Yaml y -> at(y, mark);
+            case List<?> list -> new Yaml.Sequence(list.stream().map(v -> yaml(v, mark)).toList(), mark);
+            case Boolean b -> new Yaml.Scalar(b ? "True" : "False", true, mark);
+            default -> new Yaml.Scalar(value.toString(), true, mark);
+        };
+    }
+
     private static Yaml set(Yaml node, List<String> path, int depth, Yaml value, Mark mark) {
         if (depth == path.size()) {
             return value;

@@ -9,9 +9,9 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /** The rules for where a run may write. */
-final class OutputDirectory {
+final class OutputRules {
 
-    private OutputDirectory() {
+    private OutputRules() {
     }
 
     /** Throws BadInput (OUTPUT) when the directory is the model's, lies in it or around it, is a file, or has something in it without {@code overwrite}. */

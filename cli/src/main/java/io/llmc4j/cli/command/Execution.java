@@ -1,0 +1,34 @@
+package io.llmc4j.cli.command;
+
+import io.llmc4j.cli.config.LlmcConfig;
+import io.llmc4j.cli.run.Job;
+import io.llmc4j.cli.run.Outputs;
+import io.llmc4j.cli.run.PlanPrinter;
+import io.llmc4j.cli.run.Resolver;
+import io.llmc4j.cli.run.Runner;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine;
+
+/** What {@code run} and {@code quantize} do once they have a configuration. */
+final class Execution {
+
+    private Execution() {
+    }
+
+    static int run(LlmcConfig config, List<Outputs.Target> targets, Optional<Path> report, RunOptions options, CommandLine line) {
+        options.setThreads();
+        PrintWriter err = line.getErr();
+        try (Job job = Resolver.resolve(config, targets, report, options.overwrite, options.dryRun)) {
+            job.notices().forEach(n -> err.println("note: " + n));
+            err.flush();
+            if (options.dryRun) {
+                PlanPrinter.print(job, options.json, line.getOut());
+                return 0;
+            }
+            return new Runner(job, options.overwrite, options.json, line.getOut(), err).run();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+package io.llmc4j.cli.run;
+
+import io.llmc4j.engine.evaluate.Evaluation;
+import io.llmc4j.engine.kernel.Products;
+import io.llmc4j.engine.model.ModelSpec;
+import io.llmc4j.engine.pipeline.MethodStep;
+import io.llmc4j.engine.tensor.Matrix;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a run will take, from shapes alone. Sizes are exact to a per cent or so; memory is an upper bound; time is right within a factor of two or three:
+ * it counts the multiplications of passes and searches and divides by this machine's measured speed.
+ *
+ * @param parameters  of the model, embeddings included
+ * @param bits        a weight of the quantized layers, scales and zero points included
+ * @param outputBytes of one output of real codes, if there is one, else of floats of 16 bits
+ * @param memoryBytes heap and mapped states at the peak
+ * @param operations  multiply-adds
+ * @param seconds     on this machine, by its measured speed
+ */
+record Estimate(long parameters, double bits, long outputBytes, long memoryBytes, double operations, double seconds) {
+
+    private static final long WARM_NANOS = 500_000_000L;
+    private static final long MEASURE_NANOS = 200_000_000L;
+
+    static Estimate of(Job job) {
+        ModelSpec spec = job.shape().spec();
+        Map<Integer, Long> blocks = new HashMap<>();
+        Map<Integer, Long> widest = new HashMap<>();
+        double codeBits = 0;
+        long quantized = 0;
+        long linear = 0;
+        for (PlannedRunLayer l : job.layers()) {
+            blocks.merge(l.block(), l.weights(), Long::sum);
+            widest.merge(l.block(), (long) l.in(), Math::max);
+            linear += l.weights();
+            if (l.scheme().quantized()) {
+                quantized += l.weights();
+                codeBits += l.weights() * l.bits();
+            }
+        }
+        long ends = (long) spec.vocabularySize() * spec.hiddenSize() * (job.shape().ends().tied() ? 1 : 2);
+        long parameters = linear + ends;
+        boolean codes = job.targets().stream().anyMatch(t -> t.format().holdsCodes());
+        long output = codes ? Math.round(codeBits / 8) + (parameters - quantized) * 2 : parameters * 2;
+
+        long largest = blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
+        long in = widest.values().stream().mapToLong(Long::longValue).max().orElse(0);
+        long tokens = job.run().calibration().map(c -> c.tokens())
+                .orElseGet(() -> job.config().calibration().map(c -> (long) c.samples() * Math.max(1, c.seqLen())).orElse(0L));
+        boolean learning = job.run().methods().stream().anyMatch(m -> List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant").contains(m.name()));
+        boolean hessian = job.run().methods().stream().anyMatch(m -> List.of("GPTQ", "OWQ", "SpQR", "QUIK").contains(m.name()));
+        long states = 2 * tokens * spec.hiddenSize() * 4;
+        long gathered = tokens > 0 && !hessian ? Math.min(tokens * in * 4, job.run().memory().stateBytes()) : 0;
+        long memory = largest * 4 * (learning ? 8 : 3) + Math.min(states, job.run().memory().stateBytes()) + gathered + (hessian ? 3 * in * in * 8 : 0)
+                + 300_000_000L;
+
+        double operations = 0;
+        for (MethodStep m : job.run().methods()) {
+            operations += work(m.name(), linear, tokens, job.layers());
+        }
+        for (Evaluation e : job.run().evaluations()) {
+            operations += (double) e.tokens() * parameters * e.positions().size();
+        }
+        return new Estimate(parameters, quantized == 0 ? 16 : codeBits / quantized, output, memory, operations, operations / speed() + parameters * 4 / 2e9);
+    }
+
+    /** Multiply-adds of a method: passes over the blocks, and what it searches. */
+    private static double work(String method, long linear, long tokens, List<PlannedRunLayer> layers) {
+        double pass = (double) linear * tokens;
+        double hessians = layers.stream().mapToDouble(l -> (double) l.in() * l.in() / 2 * tokens + (double) l.in() * l.in() * (l.in() / 3.0 + l.out() / 2.0)).sum();
+        double grams = layers.stream().mapToDouble(l -> 128.0 * l.in() * tokens / 2).sum();
+        return switch (method) {
+            case "RTN", "HQQ", "LlmInt8", "Quarot", "Magnitude" -> 0;
+            case "GPTQ", "OWQ", "SpQR" -> 5 * pass + hessians;
+            case "QUIK" -> 2 * pass + hessians;
+            case "Awq", "DGQ" -> 22 * pass + grams;
+            case "OsPlus" -> 40 * pass;
+            case "OmniQuant" -> 20 * 6 * pass;
+            case "TesseraQ" -> 100 * 6 * pass;
+            case "NormTweaking" -> 50 * 6 * pass;
+            case "SpinQuant" -> 30 * pass;
+            default -> 2 * pass;
+        };
+    }
+
+    /** Multiply-adds a second of this machine's matrix product, after small ones that get it compiled. */
+    private static double speed() {
+        rate(64, WARM_NANOS);
+        // Attention, norms and roundings beside the products.
+        return rate(384, MEASURE_NANOS) * 0.5;
+    }
+
+    private static double rate(int n, long nanos) {
+        Matrix a = new Matrix(n, n);
+        Matrix b = new Matrix(n, n);
+        double best = 0;
+        long start = System.nanoTime();
+        do {
+            long t = System.nanoTime();
+            Products.linear(a, b);
+            best = Math.max(best, (double) n * n * n / (System.nanoTime() - t) * 1e9);
+        } while (System.nanoTime() - start < nanos);
+        return best;
+    }
+}

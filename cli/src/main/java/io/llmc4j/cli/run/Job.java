@@ -1,0 +1,30 @@
+package io.llmc4j.cli.run;
+
+import io.llmc4j.cli.config.LlmcConfig;
+import io.llmc4j.engine.pipeline.RunConfig;
+import io.llmc4j.formats.hf.HfModel;
+import io.llmc4j.formats.hf.ModelShape;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A run that has passed every check and has not begun.
+ *
+ * @param model   empty for a plan of a model whose weights are not there
+ * @param layers  every linear layer, with its scheme
+ * @param data    what was read, one line each
+ * @param notices what the user should know before it starts
+ */
+public record Job(LlmcConfig config, ModelShape shape, Optional<HfModel> model, RunConfig run, List<PlannedRunLayer> layers, List<Outputs.Target> targets,
+                  Optional<Path> reportDirectory, List<String> data, List<String> notices) implements AutoCloseable {
+
+    @Override
+    public void close() {
+        model.ifPresent(HfModel::close);
+    }
+
+    public String methodNames() {
+        return String.join(" + ", run.methods().stream().map(m -> m.name()).toList());
+    }
+}

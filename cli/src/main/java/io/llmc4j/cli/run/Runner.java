@@ -1,0 +1,137 @@
+package io.llmc4j.cli.run;
+
+import io.llmc4j.cli.console.Progress;
+import io.llmc4j.cli.console.Text;
+import io.llmc4j.cli.report.PeakMemory;
+import io.llmc4j.cli.report.Report;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.evaluate.EvaluationResult;
+import io.llmc4j.engine.pipeline.BlockFold;
+import io.llmc4j.engine.pipeline.ModelSink;
+import io.llmc4j.engine.pipeline.RunSummary;
+import io.llmc4j.engine.safetensors.ShardedWriter;
+import io.llmc4j.formats.export.Exports;
+import io.llmc4j.formats.hf.HfModel;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** Runs a job: opens its outputs, lets the fold go, has what was written read back, writes the report. */
+public final class Runner {
+
+    /** Exit code of a run whose output does not hold what was computed. */
+    private static final int UNSOUND = 3;
+
+    private final Job job;
+    private final boolean overwrite;
+    private final boolean json;
+    private final PrintWriter out;
+    private final Progress progress;
+
+    public Runner(Job job, boolean overwrite, boolean json, PrintWriter out, PrintWriter err) {
+        this.job = job;
+        this.overwrite = overwrite;
+        this.json = json;
+        this.out = out;
+        this.progress = Progress.of(err);
+    }
+
+    /** @return 0, or 3 when the check of an output failed */
+    public int run() {
+        HfModel model = job.model().orElseThrow();
+        PlanPrinter.checkSpace(job, Estimate.of(job).outputBytes());
+        List<ModelSink> sinks = new ArrayList<>();
+        try {
+            for (Outputs.Target t : job.targets()) {
+                sinks.add(Exports.open(t.format(), model, t.directory(), ShardedWriter.DEFAULT_SHARD_BYTES, overwrite));
+            }
+            job.data().forEach(progress::say);
+            Watcher watcher = new Watcher(out, progress, !json, job.layers());
+            RunSummary summary = new BlockFold(model, job.run(), sinks, watcher).run();
+            progress.step(Double.MAX_VALUE, "reading back what was written");
+            List<String> differences = new ArrayList<>();
+            sinks.forEach(s -> differences.addAll(s.verify()));
+            progress.clear();
+            Report report = report(summary);
+            write(report);
+            tell(summary, differences, report);
+            return differences.isEmpty() ? 0 : UNSOUND;
+        } finally {
+            progress.clear();
+            sinks.forEach(ModelSink::close);
+        }
+    }
+
+    private Report report(RunSummary s) {
+        List<Report.Evaluation> evaluations = s.evaluations().stream().map(e -> new Report.Evaluation(e.position().label(), e.data(), e.seqLen(), e.windows(), e.tokens(),
+                e.value())).toList();
+        List<Report.Layer> layers = s.layers().stream().map(l -> new Report.Layer(l.name(), List.of(l.out(), l.in()), l.bits(), l.meanSquaredError(), l.relativeError(),
+                l.seconds(), l.notes())).toList();
+        List<String> dropped = new ArrayList<>();
+        List<Report.WrittenFile> files = new ArrayList<>();
+        for (ModelSink.Written w : s.written()) {
+            w.dropped().stream().filter(d -> !dropped.contains(d)).forEach(dropped::add);
+            for (ModelSink.WrittenFile f : w.files()) {
+                files.add(new Report.WrittenFile(fromReport(w.directory().resolve(f.name())), f.bytes(), f.sha256()));
+            }
+        }
+        return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, layers, dropped, files,
+                PeakMemory.bytes(), progress.seconds());
+    }
+
+    /** Names in the report are relative to where it lies. */
+    private String fromReport(Path file) {
+        Path base = job.reportDirectory().map(d -> d.toAbsolutePath().normalize()).orElse(Path.of("").toAbsolutePath());
+        Path absolute = file.toAbsolutePath().normalize();
+        return absolute.startsWith(base) ? base.relativize(absolute).toString() : absolute.toString();
+    }
+
+    private void write(Report report) {
+        if (job.reportDirectory().isEmpty()) {
+            return;
+        }
+        Path directory = job.reportDirectory().get();
+        try {
+            Files.createDirectories(directory);
+            Path partial = directory.resolve(".report.json.partial");
+            Files.writeString(partial, report.json());
+            Files.move(partial, directory.resolve("report.json"), StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new BadInput(BadInput.Common.OUTPUT, directory + "/report.json cannot be written: " + e.getMessage(), e);
+        }
+    }
+
+    private void tell(RunSummary s, List<String> differences, Report report) {
+        if (json) {
+            out.print(report.json());
+            out.flush();
+            differences.forEach(progress::say);
+            return;
+        }
+        out.println();
+        List<EvaluationResult> es = s.evaluations();
+        es.forEach(e -> out.println(Watcher.line(e)));
+        s.notes().forEach(n -> out.println("note: " + n));
+        for (ModelSink.Written w : s.written()) {
+            long bytes = w.files().stream().mapToLong(ModelSink.WrittenFile::bytes).sum();
+            out.println(w.files().size() + " files, " + Text.bytes(bytes) + ", in " + w.directory());
+            w.dropped().forEach(d -> out.println("  not written: " + d));
+        }
+        if (differences.isEmpty()) {
+            if (!s.written().isEmpty()) {
+                out.println("read back: every tensor agrees with what was computed");
+            }
+        } else {
+            out.println("READ BACK: " + differences.size() + " differences between what was computed and what the written files hold:");
+            differences.forEach(d -> out.println("  " + d));
+        }
+        job.reportDirectory().ifPresent(d -> out.println("report in " + d.resolve("report.json")));
+        out.println(String.format(Locale.ROOT, "done in %s, at most %s of memory", Text.duration(report.seconds()), Text.bytes(report.peakRssBytes())));
+        out.flush();
+    }
+}
