@@ -1,0 +1,30 @@
+package io.llmc4j.engine.method;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.method.training.TapedQuantizers;
+import io.llmc4j.engine.pipeline.RunConfig;
+import io.llmc4j.engine.quant.QuantScheme;
+
+/** What a stage that trains needs of a run; said before the first block is read. */
+final class LearningRules {
+
+    private LearningRules() {
+    }
+
+    static void check(String stage, RunConfig config) {
+        for (QuantScheme w : config.schemes().weights()) {
+            String why = TapedQuantizers.refusal(w);
+            if (!why.isEmpty()) {
+                throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s: weights: %s", stage, why);
+            }
+        }
+        for (QuantScheme a : config.schemes().activations()) {
+            if (a.isStatic()) {
+                throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s trains with dynamic activations; set quant.act.static: false", stage);
+            }
+        }
+        if (config.calibration().isEmpty()) {
+            throw BadInput.of(BadInput.Common.CONFIG, "%s needs calibration data; add a calib section (or --calib FILE)", stage);
+        }
+    }
+}
