@@ -71,6 +71,9 @@ final class OmniQuantTraining implements Transform {
         if (!settings.scales()) {
             return;
         }
+        if (model.spec().layers().stream().anyMatch(l -> l.feedForward().experts().isPresent())) {
+            throw new BadInput(BadInput.Common.NOT_SUPPORTED, "OmniQuant's let has no scales for mixtures of experts; set special.let: false (lwc alone works)");
+        }
         model.forEachBlock(new ModelWork.Visitor() {
             @Override
             public ForwardHooks hooks(Block block) {
