@@ -16,15 +16,20 @@ public final class GoldenModels {
 
     /** @return {@code parent/llama_g} */
     public static Path llama(Path parent) {
-        Path dir = parent.resolve("llama_g");
+        return unpack("llama_g", parent);
+    }
+
+    /** @return {@code parent/model}, where {@code model} is llama_g or opt_g */
+    public static Path unpack(String model, Path parent) {
+        Path dir = parent.resolve(model);
         try {
             Files.createDirectories(dir);
             for (String f : List.of("config.json", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")) {
-                try (InputStream in = open(f)) {
+                try (InputStream in = open(model, f)) {
                     Files.copy(in, dir.resolve(f));
                 }
             }
-            try (InputStream in = new GZIPInputStream(open("model.safetensors.gz"))) {
+            try (InputStream in = new GZIPInputStream(open(model, "model.safetensors.gz"))) {
                 Files.copy(in, dir.resolve("model.safetensors"));
             }
             return dir;
@@ -33,7 +38,7 @@ public final class GoldenModels {
         }
     }
 
-    private static InputStream open(String file) {
-        return GoldenModels.class.getResourceAsStream("/golden/models/llama_g/" + file);
+    private static InputStream open(String model, String file) {
+        return GoldenModels.class.getResourceAsStream("/golden/models/" + model + "/" + file);
     }
 }

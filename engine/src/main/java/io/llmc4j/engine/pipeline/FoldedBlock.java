@@ -236,6 +236,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public void foldScale(Subset subset, float[] scale) {
         float[] seen = Folding.scale(block, subset, scale);
+        run.listener.scaleFolded(block.index(), subset, scale);
         follow(subset, g -> g.divide(seen));
     }
 

@@ -26,6 +26,10 @@ public interface RunListener {
     default void epochDone(int block, String stage, int epoch, double loss) {
     }
 
+    /** A scale was folded into what feeds a subset; one entry an output of the predecessor. */
+    default void scaleFolded(int block, io.llmc4j.engine.model.Subset subset, float[] scale) {
+    }
+
     default void layerDone(LayerResult layer) {
     }
 

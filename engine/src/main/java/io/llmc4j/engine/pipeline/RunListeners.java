@@ -32,6 +32,11 @@ record RunListeners(List<RunListener> all) implements RunListener {
     }
 
     @Override
+    public void scaleFolded(int block, io.llmc4j.engine.model.Subset subset, float[] scale) {
+        all.forEach(l -> l.scaleFolded(block, subset, scale));
+    }
+
+    @Override
     public void layerDone(LayerResult layer) {
         all.forEach(l -> l.layerDone(layer));
     }
