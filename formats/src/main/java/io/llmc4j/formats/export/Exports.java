@@ -1,10 +1,12 @@
 package io.llmc4j.formats.export;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.export.autoawq.AutoAwqFormat;
 import io.llmc4j.formats.export.compressedtensors.CompressedTensorsFormat;
+import io.llmc4j.formats.export.gptq.GptqFormat;
+import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
 import io.llmc4j.formats.hf.HfModel;
-import io.llmc4j.engine.pipeline.ModelSink;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -24,7 +26,11 @@ public final class Exports {
             new CompressedTensorsFormat("compressed-tensors", "compressed_tensors_model", "compressed-tensors in all of its layouts; vLLM, SGLang, Transformers",
                     false, false),
             new AutoAwqFormat("autoawq", "autoawq_quant_model", "AutoAWQ, version gemm, 4 bits asymmetric; AutoAWQ, vLLM, Transformers"),
-            new AutoAwqFormat("mlcllm", "mlcllm_quant_model", "the same files for MLC-LLM's q4f16_autoawq conversion"));
+            new AutoAwqFormat("mlcllm", "mlcllm_quant_model", "the same files for MLC-LLM's q4f16_autoawq conversion"),
+            new GptqFormat("gptq", "gptq_quant_model", "GPTQ, version 1 (asymmetric: 2), with g_idx; GPTQModel, vLLM, Transformers", false),
+            new GptqFormat("gptq_v2", "gptq_v2_quant_model", "GPTQ, version 2; GPTQModel, vLLM", true),
+            new LightX2vFormat("lightx2v", "lightx2v_quant_model", "8-bit integers or e4m3 per channel, as LLMC writes them for LightX2V"),
+            new FloatFormat("trtllm", "trtllm_transformed_model", "floats after the transformation, for TensorRT-LLM's own conversion", false));
 
     private Exports() {
     }

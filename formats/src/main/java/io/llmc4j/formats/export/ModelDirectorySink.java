@@ -314,6 +314,8 @@ public final class ModelDirectorySink implements ModelSink {
         writer.describe(config, head.isEmpty() ? "lm_head" : head.replaceFirst("\\.weight$", ""));
         List<io.llmc4j.engine.safetensors.WrittenFile> files = new ArrayList<>(shards.finish());
         files.add(AtomicFile.write(directory.staging().resolve("config.json"), ConfigFile.print(config).getBytes(StandardCharsets.UTF_8)));
+        writer.files().forEach((name, json) ->
+                files.add(AtomicFile.write(directory.staging().resolve(name), ConfigFile.print(json).getBytes(StandardCharsets.UTF_8))));
         readBack.digests(shards.digests());
         source.directory().ifPresent(d -> files.addAll(directory.copy(d, source.sideFiles())));
         Path target = directory.commit();

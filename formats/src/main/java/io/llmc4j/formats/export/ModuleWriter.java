@@ -1,5 +1,6 @@
 package io.llmc4j.formats.export;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
@@ -27,6 +28,11 @@ public interface ModuleWriter {
      * @param head   module name of the head, "lm_head"
      */
     void describe(ObjectNode config, String head);
+
+    /** Files that the format wants beside config.json, by name; asked for after {@link #describe}. */
+    default Map<String, JsonNode> files() {
+        return Map.of();
+    }
 
     /** @param stored the codes as a reader will give them back */
     record Coded(Map<String, Tensor> tensors, QuantizedMatrix stored) { }

@@ -31,7 +31,8 @@ final class HarmlessFields {
             "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "task_specific_params", "prefix", "classifier_dropout",
             "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
             // read by the directory, not by the family
-            "tie_word_embeddings", "quantization_config", "compression_config");
+            "tie_word_embeddings", "quantization_config", "compression_config", "quantization",
+            "quant_method");
 
     private HarmlessFields() {
     }

@@ -6,6 +6,7 @@ import io.llmc4j.formats.export.autoawq.AutoAwqReader;
 import io.llmc4j.formats.export.compressedtensors.CompressedTensorsReader;
 import io.llmc4j.formats.export.fp8.Fp8Reader;
 import io.llmc4j.formats.export.gptq.GptqReader;
+import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -28,7 +29,9 @@ public final class WeightFormats {
     public static Optional<WeightReader> of(HfConfig config) {
         JsonNode q = config.json().hasNonNull("quantization_config") ? config.json().get("quantization_config") : config.json().get("compression_config");
         if (q == null || q.isNull()) {
-            return Optional.empty();
+            // LLMC's word for LightX2V stands at the top
+            boolean plain = config.json().path("quant_method").asText("").equals(LightX2vFormat.METHOD);
+            return plain ? Optional.of(new LightX2vFormat.Reader()) : Optional.empty();
         }
         String method = q.path("quant_method").asText("");
         Function<JsonNode, WeightReader> format = ALL.get(method);

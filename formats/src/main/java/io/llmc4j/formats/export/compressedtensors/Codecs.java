@@ -47,4 +47,9 @@ public final class Codecs {
     public static WeightCodec named(String format, JsonNode weights, Optional<DType> scaleType) {
         return codec(Layout.named(format, "format"), QuantArgs.parse(weights, "weights"), scaleType);
     }
+
+    /** The codec of plain bytes with one scale a channel: 8-bit integers, or e4m3. */
+    public static WeightCodec perChannel(boolean floats) {
+        return new PlainQuantized(new QuantArgs(8, floats, true, "channel", 0, 0, 0, "false", false, ""));
+    }
 }
