@@ -62,6 +62,10 @@ public final class ArchReader {
         return arch;
     }
 
+    public Norm.Kind normKind() {
+        return arch.norm();
+    }
+
     public float epsilon() {
         return (float) m.needReal(arch.key(arch.norm() == Norm.Kind.RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon"));
     }
