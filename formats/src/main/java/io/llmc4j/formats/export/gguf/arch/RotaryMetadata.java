@@ -77,10 +77,10 @@ final class RotaryMetadata {
         return out;
     }
 
-    private static float[] floats(double[] v) {
-        float[] out = new float[v.length];
-        for (int i = 0; i < v.length; i++) {
-            out[i] = (float) v[i];
+    private static float[] floats(List<Double> v) {
+        float[] out = new float[v.size()];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = v.get(i).floatValue();
         }
         return out;
     }
@@ -125,10 +125,10 @@ final class RotaryMetadata {
         };
     }
 
-    private static double[] doubles(float[] v) {
-        double[] out = new double[v.length];
-        Arrays.setAll(out, i -> v[i]);
-        return out;
+    private static List<Double> doubles(float[] v) {
+        Double[] out = new Double[v.length];
+        Arrays.setAll(out, i -> (double) v[i]);
+        return List.of(out);
     }
 
     /** Whether both give the same angles, as far as a file can tell. */
@@ -143,7 +143,7 @@ final class RotaryMetadata {
             case RopeScaling.QwenDynamic q -> b instanceof RopeScaling.Plain;
             case RopeScaling.Yarn y -> b instanceof RopeScaling.Yarn o && (float) y.factor() == (float) o.factor()
                     && y.originalPositions() == o.originalPositions();
-            case RopeScaling.Llama3 l -> b instanceof RopeScaling.LongRope o && Arrays.equals(doubles(llama3(l, dims)), o.longFactors());
+            case RopeScaling.Llama3 l -> b instanceof RopeScaling.LongRope o && doubles(llama3(l, dims)).equals(o.longFactors());
             case RopeScaling.LongRope l -> b instanceof RopeScaling.LongRope o && Arrays.equals(floats(l.longFactors()), floats(o.longFactors()))
                     && Arrays.equals(floats(l.shortFactors()), floats(o.shortFactors()));
         };
