@@ -6,6 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.llmc4j.engine.kernel.ScalarStoredFloats;
 import io.llmc4j.engine.kernel.StoredFloats;
 import io.llmc4j.engine.kernel.VectorStoredFloats;
+import io.llmc4j.engine.kernel.TensorPieces;
+import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.engine.tensor.Shape;
+import io.llmc4j.engine.tensor.Tensor;
+import io.llmc4j.engine.tensor.Tensors;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -80,6 +87,27 @@ class StoredFloatsTest {
                 VECTOR.groupExtremes(n, group, v, 2, a[0], a[1], 1);
                 assertArrayEquals(e[0], a[0]);
                 assertArrayEquals(e[1], a[1]);
+            }
+        }
+    }
+
+    @Test
+    void tensorsInPieces() {
+        Random r = new Random(6);
+        int n = 600_001;
+        float[] v = new float[n];
+        for (int i = 0; i < n; i++) {
+            v[i] = (float) r.nextGaussian();
+        }
+        for (Arena arena : new Arena[] {Arena.ofConfined(), Arena.ofShared()}) {
+            try (arena) {
+                for (DType type : new DType[] {DType.BF16, DType.F16, DType.F32, DType.F8_E4M3}) {
+                    Tensor t = Tensors.fromFloats(type, new Shape(1, n), v, arena);
+                    assertArrayEquals(Tensors.toFloats(t), TensorPieces.toMatrix(t).data());
+                    float[] part = new float[10_000];
+                    TensorPieces.toFloats(t, 77, part, 5, 9_000);
+                    assertArrayEquals(Arrays.copyOfRange(Tensors.toFloats(t), 77, 9_077), Arrays.copyOfRange(part, 5, 9_005));
+                }
             }
         }
     }
