@@ -77,6 +77,23 @@ public record Rotation(int n, double[] q) {
         }
     }
 
+    /** The largest entry of |QᵀQ - I|: 0 for a perfectly orthogonal matrix. */
+    public double departure() {
+        double[] negative = new double[q.length];
+        for (int i = 0; i < q.length; i++) {
+            negative[i] = -q[i];
+        }
+        double[] gram = new double[q.length];
+        DoubleKernels.get().subtractProduct(n, n, n, negative, 0, 1, n, q, 0, n, 1, gram, 0, n);
+        double most = 0;
+        for (int i = 0; i < n; i++) {
+            for (int j = 0; j < n; j++) {
+                most = Math.max(most, Math.abs(gram[i * n + j] - (i == j ? 1 : 0)));
+            }
+        }
+        return most;
+    }
+
     /** W Q: w [rows, n]. */
     public Matrix timesOnRight(Matrix w) {
         if (w.cols() != n) {

@@ -7,7 +7,7 @@ import java.util.Locale;
 /** The only list of methods. */
 public final class Methods {
 
-    private static final List<Method> ALL = List.of(new Rtn(), new NormTweaking(), new OmniQuant(), new TesseraQ());
+    private static final List<Method> ALL = List.of(new Rtn(), new NormTweaking(), new OmniQuant(), new TesseraQ(), new Quarot());
 
     private Methods() {
     }

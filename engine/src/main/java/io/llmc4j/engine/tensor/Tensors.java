@@ -129,6 +129,11 @@ public final class Tensors {
         };
     }
 
+    /** Element {@code i}, C order, in double: F64 as it is stored, all else as {@link #getFloat}. */
+    public static double getDouble(Tensor t, long i) {
+        return t.dtype() == DType.F64 ? t.bytes().get(DOUBLE, i * 8) : getFloat(t, i);
+    }
+
     /** The odd low bit stands for everything that the halving drops, so that the one rounding is right. */
     private static float unsignedToFloat(long v) {
         return v >= 0 ? v : (float) (v >>> 1 | v & 1) * 2f;
