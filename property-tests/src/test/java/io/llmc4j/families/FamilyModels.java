@@ -21,6 +21,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.zip.GZIPInputStream;
 
@@ -31,11 +32,16 @@ public final class FamilyModels {
     public static final List<String> VARIANTS = List.of("bloom-12heads", "cohere", "deepseek-v2", "deepseek-v2-lite", "deepseek-v3", "falcon-mq", "falcon-new",
             "falcon-rw-alibi", "gemma", "gemma2", "gemma3-text", "glm", "glm4", "gpt-neox", "gpt-oss", "gpt2", "gptj", "granite", "llama-rope-llama3",
             "llama-rope-yarn", "mistral-window", "mixtral", "olmo2", "opt", "opt-postnorm-proj", "phi", "phi3", "phi3-longrope", "qwen2", "qwen2-moe",
-            "qwen3", "qwen3-moe", "smollm3", "stablelm", "stablelm-parallel-qknorm", "starcoder-mqa", "starcoder2");
+            "qwen3", "qwen3-moe", "smollm3", "stablelm", "stablelm-parallel-qknorm", "starcoder-mqa", "starcoder2", "llama-rope-linear",
+            "llama-rope-dynamic", "deepseek-v3-yarn", "phi3-longrope-short");
 
     /** Variants whose config.json is also there in the style of transformers 5. */
     public static final List<String> NEWER = List.of("deepseek-v3", "gemma3-text", "gpt-oss", "llama-rope-llama3", "mixtral", "phi3-longrope", "qwen3",
             "qwen3-moe");
+
+    /** Variants that are another one's weights under another config, with references by transformers 5.18. */
+    private static final Map<String, String> BORROWED = Map.of("phi3-longrope", "phi3", "phi3-longrope-short", "phi3", "llama-rope-linear", "llama-rope-yarn",
+            "llama-rope-dynamic", "llama-rope-yarn", "deepseek-v3-yarn", "deepseek-v3");
 
     private FamilyModels() {
     }
@@ -45,8 +51,7 @@ public final class FamilyModels {
     }
 
     public static SafetensorsFile weights(String variant) {
-        String from = variant.equals("phi3-longrope") ? "phi3" : variant;
-        return planes("families/" + from + "/model.planes.gz");
+        return planes("families/" + BORROWED.getOrDefault(variant, variant) + "/model.planes.gz");
     }
 
     public static HfModel open(String variant) {
@@ -119,7 +124,7 @@ public final class FamilyModels {
     }
 
     /** Tensors of a map, for models that a test puts together. */
-    public static TensorStore store(java.util.Map<String, Tensor> tensors) {
+    public static TensorStore store(Map<String, Tensor> tensors) {
         return new TensorStore() {
             @Override
             public List<String> names() {

@@ -31,4 +31,30 @@ public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> bloc
         config.finish();
         return shape;
     }
+
+    /** Values of all weights, norms and tables; biases of linear layers are not counted: a config does not tell which there are. */
+    public long parameters() {
+        long sum = 0;
+        for (BlockLayout b : blocks) {
+            for (ModuleLayout m : b.modules()) {
+                sum += (long) m.out() * m.in();
+            }
+            for (NormLayout n : b.norms().values()) {
+                sum += values(n);
+            }
+            for (BlockLayout.VectorLayout v : b.vectors().values()) {
+                sum += v.length();
+            }
+        }
+        long table = (long) spec.vocabularySize() * spec.hiddenSize();
+        sum += ends.tied() ? table : 2 * table;
+        if (!ends.positions().isEmpty()) {
+            sum += (long) (spec.contextLength() + spec.positionOffset()) * spec.hiddenSize();
+        }
+        return sum + ends.embeddingNorm().map(ModelShape::values).orElse(0L) + ends.finalNorm().map(ModelShape::values).orElse(0L);
+    }
+
+    private static long values(NormLayout n) {
+        return (long) n.features() * (n.bias().isEmpty() ? 1 : 2);
+    }
 }
