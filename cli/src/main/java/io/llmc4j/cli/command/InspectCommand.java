@@ -124,7 +124,7 @@ final class InspectCommand implements Callable<Integer> {
                     if (p.path("group_size").asInt(-1) > 0) {
                         s.append(' ').append(p.get("group_size").asInt());
                     }
-                    if (p.has("dynamic")) {
+                    if (p.has("dynamic") && !part.equals("weights")) {
                         s.append(p.path("dynamic").asBoolean() ? " dynamic" : " static");
                     }
                 }

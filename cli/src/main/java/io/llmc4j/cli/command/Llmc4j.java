@@ -52,7 +52,7 @@ public final class Llmc4j implements Runnable {
     /** Bad input is a sentence and exit code 2; everything else is a bug or the machine's, with its stack, and exit code 1. */
     private static int failed(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
         if (e instanceof BadInput bad) {
-            if (parsed.hasMatchedOption("--json")) {
+            if (last(parsed).hasMatchedOption("--json")) {
                 Map<String, Object> error = new LinkedHashMap<>();
                 error.put("kind", bad.kind().name());
                 error.put("message", bad.getMessage());
@@ -67,6 +67,11 @@ public final class Llmc4j implements Runnable {
         e.printStackTrace(line.getErr());
         line.getErr().flush();
         return CommandLine.ExitCode.SOFTWARE;
+    }
+
+    /** What was parsed for the command itself, not for the program. */
+    private static CommandLine.ParseResult last(CommandLine.ParseResult parsed) {
+        return parsed.hasSubcommand() ? last(parsed.subcommand()) : parsed;
     }
 
     private static int misused(ParameterException e, String[] args) {

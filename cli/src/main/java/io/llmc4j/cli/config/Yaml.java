@@ -42,10 +42,11 @@ public sealed interface Yaml {
         };
     }
 
-    /** The document as nested maps, lists and strings, without places: what the report and the fingerprint take. */
+    /** The document as nested maps, lists, texts, numbers and truth values, without places: what the report and the fingerprint take. */
     default Object asObject() {
         return switch (this) {
-            case Scalar s -> s.isNull() ? "" : s.text();
+            case Scalar s -> s.isNull() ? "" : Scalars.bool(s).<Object>map(b -> b).or(() -> Scalars.integer(s).map(i -> i))
+                    .or(() -> s.plain() && !s.text().contains("inf") ? Scalars.number(s).map(d -> d) : java.util.Optional.empty()).orElse(s.text());
             case Sequence s -> {
                 List<Object> list = new ArrayList<>();
                 s.items().forEach(i -> list.add(i.asObject()));

@@ -1,29 +1,27 @@
 package io.llmc4j.cli.run;
 
 import io.llmc4j.engine.evaluate.Evaluation;
-import io.llmc4j.engine.kernel.Products;
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.VectorKernels;
 import io.llmc4j.engine.model.ModelSpec;
 import io.llmc4j.engine.pipeline.MethodStep;
-import io.llmc4j.engine.tensor.Matrix;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
  * What a run will take, from shapes alone. Sizes are exact to a per cent or so; memory is an upper bound; time is right within a factor of two or three:
- * it counts the multiplications of passes and searches and divides by this machine's measured speed.
+ * it counts the multiplications of passes and searches and supposes a speed by vector width and threads.
  *
  * @param parameters  of the model, embeddings included
  * @param bits        a weight of the quantized layers, scales and zero points included
  * @param outputBytes of one output of real codes, if there is one, else of floats of 16 bits
  * @param memoryBytes heap and mapped states at the peak
  * @param operations  multiply-adds
- * @param seconds     on this machine, by its measured speed
+ * @param seconds     on this machine
  */
 record Estimate(long parameters, double bits, long outputBytes, long memoryBytes, double operations, double seconds) {
-
-    private static final long WARM_NANOS = 500_000_000L;
-    private static final long MEASURE_NANOS = 200_000_000L;
 
     static Estimate of(Job job) {
         ModelSpec spec = job.shape().spec();
@@ -86,23 +84,9 @@ record Estimate(long parameters, double bits, long outputBytes, long memoryBytes
         };
     }
 
-    /** Multiply-adds a second of this machine's matrix product, after small ones that get it compiled. */
+    /** Multiply-adds a second that a run may hope for: a vector a core and cycle at two gigahertz, and half of it lost beside the products. */
     private static double speed() {
-        rate(64, WARM_NANOS);
-        // Attention, norms and roundings beside the products.
-        return rate(384, MEASURE_NANOS) * 0.5;
-    }
-
-    private static double rate(int n, long nanos) {
-        Matrix a = new Matrix(n, n);
-        Matrix b = new Matrix(n, n);
-        double best = 0;
-        long start = System.nanoTime();
-        do {
-            long t = System.nanoTime();
-            Products.linear(a, b);
-            best = Math.max(best, (double) n * n * n / (System.nanoTime() - t) * 1e9);
-        } while (System.nanoTime() - start < nanos);
-        return best;
+        int floats = Kernels.get() instanceof VectorKernels v ? v.vectorBits() / Float.SIZE : 1;
+        return floats * 2e9 * Parallel.threads() / 2;
     }
 }

@@ -1,0 +1,76 @@
+package io.llmc4j.runs;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The launcher as a user starts it. Needs the packaged jar, which {@code mvn verify} has made before tests run. */
+class LauncherTest {
+
+    private static final Path ROOT = Path.of(System.getProperty("llmc4j.root"));
+    private static final Path LAUNCHER = ROOT.resolve("llmc4j");
+
+    @TempDir
+    Path dir;
+
+    private record Ran(int code, String out, String err) { }
+
+    @BeforeAll
+    static void packaged() {
+        assumeTrue(Files.exists(ROOT.resolve("cli/target/llmc4j.jar")), "the jar is not packaged");
+    }
+
+    private Ran run(Path directory, Map<String, String> environment, String... command) throws IOException, InterruptedException {
+        Path out = Files.createTempFile(dir, "out", "");
+        Path err = Files.createTempFile(dir, "err", "");
+        ProcessBuilder b = new ProcessBuilder(command).directory(directory.toFile()).redirectOutput(out.toFile()).redirectError(err.toFile());
+        b.environment().put("LLMC4J_NO_BUILD", "1");
+        b.environment().remove("LLMC4J_JAVA_OPTS");
+        b.environment().putAll(environment);
+        Process p = b.start();
+        assertTrue(p.waitFor(120, TimeUnit.SECONDS), "it hangs");
+        return new Ran(p.exitValue(), Files.readString(out), Files.readString(err));
+    }
+
+    @Test
+    void fromAnotherDirectoryAndThroughSymlinks() throws Exception {
+        Path link = Files.createSymbolicLink(dir.resolve("one"), LAUNCHER);
+        Path second = Files.createSymbolicLink(dir.resolve("two"), Path.of("one"));
+        for (Path command : List.of(LAUNCHER, link, second)) {
+            Ran r = run(dir, Map.of(), command.toString(), "--version");
+            assertEquals(new Ran(0, "llmc4j 0.1.0\n", ""), r, command.toString());
+        }
+    }
+
+    @Test
+    void exitCodesAndStreamsPassThrough() throws Exception {
+        Ran r = run(dir, Map.of(), LAUNCHER.toString(), "inspect", "no such thing");
+        assertEquals(2, r.code());
+        assertEquals("no such thing: there is no such file or directory\n", r.err());
+        assertEquals("", r.out());
+    }
+
+    @Test
+    void anOldJavaIsNotUsed() throws Exception {
+        Path old = Files.createDirectories(dir.resolve("jdk-21/bin")).getParent();
+        Files.writeString(old.resolve("release"), "JAVA_VERSION=\"21.0.5\"\n");
+        for (String tool : List.of("java", "javac")) {
+            Path p = Files.writeString(old.resolve("bin/" + tool), "#!/bin/sh\necho old >&2\nexit 9\n");
+            assertTrue(p.toFile().setExecutable(true));
+        }
+        // A system-wide JDK 25 may be found: then it is used instead.
+        Ran r = run(dir, Map.of("JAVA_HOME", old.toString()), LAUNCHER.toString(), "--version");
+        assertTrue(r.code() == 0 || r.code() == 2 && r.err().contains("needs a JDK of version 25.0.3 or later, and found only these:") && r.err().contains("21.0.5"),
+                r.toString());
+    }
+}
