@@ -1,6 +1,5 @@
 package io.llmc4j.formats.data;
 
-import dev.hardwood.InputFile;
 import dev.hardwood.metadata.PhysicalType;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
@@ -30,7 +29,7 @@ final class ParquetRows {
     static List<String> read(List<Path> files, Optional<String> field) {
         List<String> rows = new ArrayList<>();
         for (Path f : files) {
-            try (ParquetFileReader reader = ParquetFileReader.open(InputFile.of(f))) {
+            try (ParquetFileReader reader = ParquetFileReader.open(new BoundedInputFile(f))) {
                 add(reader, field, f, rows);
             } catch (BadInput e) {
                 throw e;

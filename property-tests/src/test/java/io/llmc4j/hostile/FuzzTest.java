@@ -1,0 +1,163 @@
+package io.llmc4j.hostile;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.safetensors.CheckpointIndex;
+import io.llmc4j.engine.safetensors.SafetensorsFile;
+import io.llmc4j.formats.data.TextRows;
+import io.llmc4j.formats.data.TokenIds;
+import io.llmc4j.formats.text.Tokenizer;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Sound files, damaged at random: whatever comes out, it is a result or a {@link BadInput}, soon and in little memory. {@code -Dllmc4j.fuzz=1000000}
+ * runs more of them (kinds that need files or native code get a tenth or less); {@code -Dllmc4j.fuzz.seed} other ones. A failure names seed and number, so that it can be run again alone.
+ */
+@Timeout(value = 90, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class FuzzTest {
+
+    private static final int COUNT = Integer.getInteger("llmc4j.fuzz", 2000);
+    private static final long SEED = Long.getLong("llmc4j.fuzz.seed", 1L);
+    private static final List<String> TOKENS = List.of("{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "9223372036854775807", "18446744073709551616",
+            "0.5", "\\u0000", "\\ud800", "\"shape\"", "\"dtype\"", "\"data_offsets\"", "\"F32\"", "\"weight_map\"", "[[[[[[[[", "../", "\u00e9", "\uD83D\uDE00", " ", "\n", "\0");
+
+    @TempDir
+    private Path dir;
+
+    /** A parser and everything that it gives lazily. */
+    private interface Parse {
+        void run(byte[] bytes) throws IOException;
+    }
+
+    private static byte[] resource(String name) throws Exception {
+        return Files.readAllBytes(Path.of(FuzzTest.class.getResource(name).toURI()));
+    }
+
+    private static void fuzz(String what, List<byte[]> seeds, int count, Parse parse) throws IOException {
+        long worst = 0;
+        for (int i = 0; i < count; i++) {
+            Random random = new Random(SEED * 1_000_003 + i);
+            byte[] bytes = damaged(seeds.get(random.nextInt(seeds.size())), random);
+            long start = System.nanoTime();
+            try {
+                parse.run(bytes);
+            } catch (BadInput e) {
+                assertTrue(e.getMessage().length() < 20_000, what + " " + SEED + "/" + i + ": a message of " + e.getMessage().length() + " characters");
+            } catch (RuntimeException | Error e) {
+                throw new AssertionError(what + ", seed " + SEED + ", number " + i + ": " + e, e);
+            }
+            worst = Math.max(worst, System.nanoTime() - start);
+        }
+        assertTrue(worst < 30_000_000_000L, what + ": one input took " + worst / 1e9 + " s");
+    }
+
+    private static byte[] damaged(byte[] good, Random random) {
+        byte[] b = good.clone();
+        for (int n = 1 + random.nextInt(3); n > 0; n--) {
+            int at = b.length == 0 ? 0 : random.nextInt(3) == 0 ? random.nextInt(b.length) : random.nextInt(Math.min(b.length, 600));
+            switch (random.nextInt(6)) {
+                case 0 -> b = splice(b, at, Math.min(b.length - at, 1), new byte[] {(byte) random.nextInt()});
+                case 1 -> b = splice(b, at, Math.min(b.length - at, 1), new byte[] {(byte) (b.length == 0 ? 0 : b[at] ^ 1 << random.nextInt(8))});
+                case 2 -> b = splice(b, at, 0, TOKENS.get(random.nextInt(TOKENS.size())).getBytes(StandardCharsets.UTF_8));
+                case 3 -> b = splice(b, at, Math.min(b.length - at, random.nextInt(20)), new byte[0]);
+                case 4 -> b = Arrays.copyOf(b, at);
+                default -> {
+                    int length = Math.min(b.length - at, random.nextInt(60));
+                    b = splice(b, at, 0, Arrays.copyOfRange(b, at, at + length));
+                }
+            }
+        }
+        return b;
+    }
+
+    private static byte[] splice(byte[] b, int at, int remove, byte[] insert) {
+        byte[] out = new byte[b.length - remove + insert.length];
+        System.arraycopy(b, 0, out, 0, at);
+        System.arraycopy(insert, 0, out, at, insert.length);
+        System.arraycopy(b, at + remove, out, at + insert.length, b.length - at - remove);
+        return out;
+    }
+
+    @Test
+    void safetensors() throws Exception {
+        byte[] reference = resource("/safetensors/reference.safetensors");
+        byte[] small = SafetensorsHostileTest.file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]}}", 9);
+        fuzz("safetensors", List.of(reference, small), COUNT, bytes -> {
+            try (SafetensorsFile f = SafetensorsFile.of(bytes, "fuzz")) {
+                f.names().forEach(n -> f.tensor(n).bytes().toArray(ValueLayout.JAVA_BYTE));
+            }
+        });
+    }
+
+    /** Damage behind the length, which is put right again: most of the blind damage ends at the length already. */
+    @Test
+    void safetensorsHeaders() throws Exception {
+        byte[] reference = resource("/safetensors/reference.safetensors");
+        int n = reference[0] & 0xff | (reference[1] & 0xff) << 8;
+        byte[] json = Arrays.copyOfRange(reference, 8, 8 + n);
+        fuzz("safetensors header", List.of(json), COUNT, bytes -> {
+            try (SafetensorsFile f = SafetensorsFile.of(SafetensorsHostileTest.file(bytes, reference.length - 8 - n), "fuzz")) {
+                f.names().forEach(t -> f.tensor(t).bytes().toArray(ValueLayout.JAVA_BYTE));
+            }
+        });
+    }
+
+    @Test
+    void indexes() throws Exception {
+        byte[] index = ("{\"metadata\":{\"total_size\":123},\"weight_map\":{\"a.weight\":\"model-00001-of-00002.safetensors\","
+                + "\"b.weight\":\"model-00002-of-00002.safetensors\"}}").getBytes(StandardCharsets.UTF_8);
+        fuzz("index", List.of(index), COUNT, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
+    }
+
+    @Test
+    void tokenizers() throws Exception {
+        byte[] config = "{\"add_bos_token\":true,\"bos_token\":{\"content\":\"<s>\"},\"truncation_side\":\"left\"}".getBytes(StandardCharsets.UTF_8);
+        byte[] golden = resource("/tokenizers/golden.json");
+        fuzz("tokenizer configuration", List.of(config), COUNT / 20, bytes -> use(Tokenizer.of(golden, bytes, "fuzz")));
+        List<byte[]> seeds = List.of(resource("/tokenizers/llama3-like.json"), resource("/tokenizers/llama2-like.json"), resource("/tokenizers/unigram.json"), resource("/tokenizers/wordpiece.json"));
+        fuzz("tokenizer", seeds, COUNT / 20, bytes -> use(Tokenizer.of(bytes, new byte[0], "fuzz")));
+    }
+
+    private static void use(Tokenizer t) {
+        try (t) {
+            t.decode(t.encode("The caf\u00e9's 12345 words. \uD83D\uDE00"), true);
+            t.encodeTruncated("some more words than three", 3, true);
+        }
+    }
+
+    @Test
+    void textFiles() throws Exception {
+        byte[] json = "[{\"text\":\"one\"},{\"text\":\"tw\\u00f6\",\"meta\":{\"a\":[1,2,3.5e3]}},{\"text\":\"three\"}]".getBytes(StandardCharsets.UTF_8);
+        byte[] lines = "{\"text\":\"one\"}\n{\"text\":\"two\",\"n\":null}\n\"three\"\n".getBytes(StandardCharsets.UTF_8);
+        byte[] ids = "[[1,2,3],[4,5,6]]".getBytes(StandardCharsets.UTF_8);
+        file("json text", "x.json", List.of(json, lines), COUNT / 10);
+        fuzz("ids", List.of(ids), COUNT / 10, bytes -> TokenIds.read(Files.write(dir.resolve("ids.json"), bytes), 10));
+        file("samples", "samples.json", List.of("[{\"question\":\"a\",\"answer\":\"b\",\"image\":null}]".getBytes(StandardCharsets.UTF_8)), COUNT / 10);
+    }
+
+    @Test
+    void arrowAndParquet() throws Exception {
+        file("arrow", "x.arrow", List.of(resource("/datasets/saved/train/data-00000-of-00002.arrow"), resource("/datasets/file.arrow")), COUNT / 10);
+        file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), COUNT / 50);
+    }
+
+    private void file(String what, String name, List<byte[]> seeds, int count) throws IOException {
+        Path p = dir.resolve(name);
+        fuzz(what, seeds, count, bytes -> {
+            Files.write(p, bytes);
+            TextRows.read(name.equals("samples.json") ? dir : p, TextRows.Choice.ANY).rows().forEach(String::length);
+        });
+    }
+}
