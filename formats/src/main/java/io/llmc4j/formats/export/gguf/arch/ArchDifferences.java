@@ -7,6 +7,7 @@ import io.llmc4j.engine.model.FeedForwardSpec;
 import io.llmc4j.engine.model.FeedForwardSpec.Experts;
 import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.ModelSpec;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -42,8 +43,24 @@ public final class ArchDifferences {
         near("logit multiplier", a.logitMultiplier(), b.logitMultiplier());
         near("logit soft cap", a.logitSoftCap(), b.logitSoftCap());
         same("offset of positions", a.positionOffset(), b.positionOffset());
+        placesOfExperts(a);
         for (int i = 0; i < Math.min(a.blocks(), b.blocks()); i++) {
             layers(a.layers().get(i), b.layers().get(i));
+        }
+    }
+
+    /** Experts in all blocks or in none; DeepSeek: in all but the first ones. */
+    private void placesOfExperts(ModelSpec a) {
+        List<Integer> with = new ArrayList<>();
+        for (int i = 0; i < a.blocks(); i++) {
+            if (a.layers().get(i).feedForward().experts().isPresent()) {
+                with.add(i);
+            }
+        }
+        boolean all = with.size() == a.blocks();
+        boolean last = !with.isEmpty() && with.getLast() - with.getFirst() + 1 == with.size() && with.getLast() == a.blocks() - 1;
+        if (!with.isEmpty() && !all && !(arch == GgufArch.DEEPSEEK2 && last)) {
+            found.add("experts in blocks " + with + " only: this architecture has them in all");
         }
     }
 

@@ -93,9 +93,8 @@ public final class ArchWriter {
         AttentionSpec.Latent l = a.latent().orElseThrow();
         // Latent attention is one key head as wide as the latent, from which the heads are made.
         metadata.u32(arch.key("attention.head_count_kv"), 1);
-        if (l.qRank() > 0) {
-            metadata.u32(arch.key("attention.q_lora_rank"), l.qRank());
-        }
+        // 0 where queries have no latent: llama.cpp wants the key.
+        metadata.u32(arch.key("attention.q_lora_rank"), l.qRank());
         metadata.u32(arch.key("attention.kv_lora_rank"), l.kvRank());
         metadata.u32(arch.key("attention.key_length"), l.kvRank() + l.ropeDim());
         metadata.u32(arch.key("attention.value_length"), l.kvRank());
@@ -172,6 +171,9 @@ public final class ArchWriter {
         if (e.groups() > 1) {
             metadata.u32(arch.key("expert_group_count"), e.groups());
             metadata.u32(arch.key("expert_group_used_count"), e.topGroups());
+            if (e.groupScoring() == Experts.GroupScoring.MAX) {
+                dropped.add("groups of experts are chosen by their best expert; llama.cpp chooses by the sum of the two best");
+            }
         }
     }
 }
