@@ -6,6 +6,7 @@ import io.llmc4j.formats.export.autoawq.AutoAwqFormat;
 import io.llmc4j.formats.export.compressedtensors.CompressedTensorsFormat;
 import io.llmc4j.formats.export.gptq.GptqFormat;
 import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
+import io.llmc4j.formats.export.gguf.GgufFormat;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,11 +42,14 @@ public final class Exports {
 
     /** Throws BadInput (USAGE) naming all formats. */
     public static ExportFormat named(String name) {
-        return ALL.stream().filter(f -> f.name().equals(name)).findFirst().orElseThrow(() -> BadInput.of(BadInput.Common.USAGE,
+        return find(name).orElseThrow(() -> BadInput.of(BadInput.Common.USAGE,
                 "there is no export format '%s'; there are %s", name, String.join(", ", ALL.stream().map(ExportFormat::name).toList())));
     }
 
     public static Optional<ExportFormat> find(String name) {
+        if (name.startsWith(GgufFormat.PREFIX)) {
+            return Optional.of(GgufFormat.parse(name));
+        }
         return ALL.stream().filter(f -> f.name().equals(name)).findFirst();
     }
 
@@ -82,6 +86,7 @@ public final class Exports {
      * @param maxShardBytes limit of one weight file
      */
     public static ModelSink open(ExportFormat format, HfModel source, Path target, long maxShardBytes, boolean overwrite) {
-        return new ModelDirectorySink(source, format, target, maxShardBytes, overwrite);
+        return format.sink(source, target, maxShardBytes, overwrite)
+                .orElseGet(() -> new ModelDirectorySink(source, format, target, maxShardBytes, overwrite));
     }
 }

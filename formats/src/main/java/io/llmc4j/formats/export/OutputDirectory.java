@@ -21,7 +21,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /** A directory that appears whole or not at all: it is filled under a hidden name beside its place and renamed. */
-final class OutputDirectory {
+public final class OutputDirectory {
 
     private final Path target;
     private final Path staging;
@@ -35,7 +35,7 @@ final class OutputDirectory {
     }
 
     /** Throws BadInput (OUTPUT) when the target is the source, or is there and not empty and must not be overwritten. */
-    static OutputDirectory begin(Path target, Optional<Path> source, boolean overwrite) {
+    public static OutputDirectory begin(Path target, Optional<Path> source, boolean overwrite) {
         Path place = target.toAbsolutePath().normalize();
         try {
             if (source.isPresent() && Files.exists(place) && Files.isSameFile(place, source.get())) {
@@ -57,11 +57,11 @@ final class OutputDirectory {
         }
     }
 
-    Path staging() {
+    public Path staging() {
         return staging;
     }
 
-    Path target() {
+    public Path target() {
         return target;
     }
 
@@ -96,7 +96,7 @@ final class OutputDirectory {
     }
 
     /** The rename. What was at the target goes away after it. */
-    Path commit() {
+    public Path commit() {
         Path old = target.resolveSibling("." + target.getFileName() + ".replaced");
         try {
             if (Files.exists(target)) {
@@ -117,7 +117,7 @@ final class OutputDirectory {
     }
 
     /** Removes what is unfinished. */
-    void discard() {
+    public void discard() {
         if (!committed) {
             try {
                 deleteTree(staging);

@@ -2,6 +2,7 @@ package io.llmc4j.formats.export.gguf;
 
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.ModelSpec;
@@ -36,12 +37,15 @@ public final class GgufSink implements ModelSink {
     private final TensorEncoder encoder;
     private final List<TensorEncoder.Encoded> encoded = new ArrayList<>();
     private Optional<QuantMix> mix = Optional.empty();
+    private final List<LayerSpec> kept = new ArrayList<>();
+    private final ModelSpec spec;
     private Optional<Float> epsilon = Optional.empty();
     private List<Path> files = List.of();
 
     /** Checks the architecture, the tokenizer and the file type's needs; nothing is written yet. */
     public GgufSink(GgufTarget target, ModelSpec spec) {
         this.target = target;
+        this.spec = spec;
         this.plan = new GgufPlan(spec, target);
         if (target.type().main().needsImportance() && target.importance().isEmpty()) {
             throw BadInput.of(BadInput.Common.CONFIG, "GGUF: %s needs an importance matrix", target.type());
@@ -75,12 +79,13 @@ public final class GgufSink implements ModelSink {
         tensors.forEach(this::write);
     }
 
-    /** @param layers empty: every layer's own weight */
+    /** Blocks that a method left out are left out: later ones get lower numbers. {@code layers} empty: every layer's own weight. */
     @Override
     public void block(Block block, List<LayerResult> layers) {
         Map<String, LayerResult> byName = layers.stream().collect(Collectors.toMap(r -> r.layer().name(), Function.identity()));
         block.norms().values().forEach(this::epsilon);
-        BlockTensors.of(plan.arch(), block, l -> written(l, byName)).forEach(this::write);
+        BlockTensors.of(plan.arch(), block, kept.size(), l -> written(l, byName)).forEach(this::write);
+        kept.add(block.spec());
     }
 
     private static BlockTensors.Written written(Linear l, Map<String, LayerResult> results) {
@@ -117,6 +122,11 @@ public final class GgufSink implements ModelSink {
 
     @Override
     public Written finish() {
+        if (kept.size() < spec.blocks()) {
+            ModelSpec fewer = new ModelSpec(spec.family(), spec.hiddenSize(), spec.vocabularySize(), spec.contextLength(), spec.embeddingMultiplier(),
+                    spec.positionOffset(), spec.logitMultiplier(), spec.logitSoftCap(), kept);
+            new GgufPlan(fewer, target).metadata().values().forEach(plan.metadata()::put);
+        }
         files = writer.finish();
         return new Written(target.directory(), files.stream().map(WrittenFiles::of).toList(), plan.dropped());
     }
@@ -124,7 +134,12 @@ public final class GgufSink implements ModelSink {
     /** Reads the files back: every tensor's type, shape and bytes, and the architecture that they make. */
     @Override
     public List<String> verify() {
-        return GgufCheck.differences(files.getFirst(), encoded, plan);
+        return verify(target.directory());
+    }
+
+    /** The same after the files were moved, under their names, to this directory. */
+    List<String> verify(Path directory) {
+        return GgufCheck.differences(directory.resolve(files.getFirst().getFileName()), encoded, plan);
     }
 
     @Override

@@ -31,18 +31,20 @@ public final class BlockTensors {
 
     private final GgufArch arch;
     private final Block block;
+    private final int number;
     private final Function<Linear, Written> weights;
     private final Map<String, Named> out = new TreeMap<>();
 
-    private BlockTensors(GgufArch arch, Block block, Function<Linear, Written> weights) {
+    private BlockTensors(GgufArch arch, Block block, int number, Function<Linear, Written> weights) {
         this.arch = arch;
         this.block = block;
+        this.number = number;
         this.weights = weights;
     }
 
-    /** In order of names. */
-    public static List<Named> of(GgufArch arch, Block block, Function<Linear, Written> weights) {
-        BlockTensors t = new BlockTensors(arch, block, weights);
+    /** In order of names. {@code number}: of the block in the file, which is another than the block's own where others were left out. */
+    public static List<Named> of(GgufArch arch, Block block, int number, Function<Linear, Written> weights) {
+        BlockTensors t = new BlockTensors(arch, block, number, weights);
         t.layers();
         t.norms();
         t.vectors();
@@ -218,7 +220,7 @@ public final class BlockTensors {
     }
 
     private void put(String name, Shape shape, List<TensorPart> parts) {
-        String full = TensorNames.inBlock(block.index(), name);
+        String full = TensorNames.inBlock(number, name);
         out.put(full, new Named(full, shape, parts));
     }
 }
