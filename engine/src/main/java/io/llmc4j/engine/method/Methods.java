@@ -7,7 +7,15 @@ import java.util.Locale;
 /** The only list of methods. */
 public final class Methods {
 
-    private static final List<Method> ALL = List.of(new Rtn(), new NormTweaking(), new OmniQuant(), new TesseraQ(), new Quarot());
+    // One a line, so that two who add one do not meet.
+    private static final List<Method> ALL = List.of(
+            new Rtn(),
+            new SmoothQuant(),
+            new Awq(),
+            new NormTweaking(),
+            new OmniQuant(),
+            new TesseraQ(),
+            new Quarot());
 
     private Methods() {
     }

@@ -171,12 +171,17 @@ public final class BlockFold {
         return config.quantOut() || recipe.runsBlockAgain();
     }
 
-    /** LLMC: an evaluation of the transformed model puts float layers back, and only then are excluded ones float in the end. */
+    /**
+     * LLMC ignores mix_bits (ODD-25), and excluded layers are float in the end only if nothing quantized them early or an evaluation of the
+     * transformed model put float layers back.
+     */
     private SchemePlan schemes() {
-        boolean ineffective = config.llmcCompatible() && quantizesEarly()
-                && config.evaluations().stream().noneMatch(e -> e.positions().contains(Position.TRANSFORMED));
         SchemePlan s = config.schemes();
-        return ineffective ? new SchemePlan(s.weight(), s.activation(), s.mixed(), IgnoredLayers.NONE) : s;
+        if (!config.llmcCompatible()) {
+            return s;
+        }
+        boolean ineffective = quantizesEarly() && config.evaluations().stream().noneMatch(e -> e.positions().contains(Position.TRANSFORMED));
+        return new SchemePlan(s.weight(), s.activation(), List.of(), ineffective ? IgnoredLayers.NONE : s.ignored());
     }
 
     private static double seconds(long start) {

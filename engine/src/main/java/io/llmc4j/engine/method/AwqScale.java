@@ -1,0 +1,98 @@
+package io.llmc4j.engine.method;
+
+import io.llmc4j.engine.model.Hidden;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.RangeLayout;
+import io.llmc4j.engine.tensor.Matrix;
+import java.util.List;
+
+/** The statistics and the formula of AWQ's scale (arXiv 2306.00978; spec 3.2): pure functions on matrices. */
+final class AwqScale {
+
+    /** Scales below this are raised to it. */
+    static final float SMALLEST = 1e-4f;
+
+    /** How a scale follows from the statistics. */
+    enum Version {
+        /** c^r / w^(1 - r) */
+        V1,
+        /** c^r */
+        V2
+    }
+
+    private AwqScale() {
+    }
+
+    /**
+     * Importance of each input channel by the weights: |w| over the largest |w| of its range, averaged over outputs, averaged over layers.
+     * A range of zeros gives NaN, as in LLMC.
+     *
+     * @param granularity of the weights; per tensor counts each row as a range
+     */
+    static float[] weightImportance(List<Matrix> weights, Granularity granularity) {
+        int in = weights.getFirst().cols();
+        double[] sum = new double[in];
+        for (Matrix w : weights) {
+            Granularity g = granularity.kind() == Granularity.Kind.PER_TENSOR ? Granularity.PER_CHANNEL : granularity;
+            RangeLayout layout = RangeLayout.of(g, w.rows(), in);
+            float[] largest = new float[layout.ranges()];
+            for (int s = 0; s < layout.segments(); s++) {
+                for (int i = layout.start(s); i < layout.start(s) + layout.length(s); i++) {
+                    largest[layout.range(s)] = Math.max(largest[layout.range(s)], Math.abs(w.data()[i]));
+                }
+            }
+            double[] column = new double[in];
+            for (int s = 0; s < layout.segments(); s++) {
+                float by = largest[layout.range(s)];
+                for (int i = layout.start(s); i < layout.start(s) + layout.length(s); i++) {
+                    column[i % in] += Math.abs(w.data()[i]) / by;
+                }
+            }
+            for (int j = 0; j < in; j++) {
+                sum[j] += (float) (column[j] / w.rows());
+            }
+        }
+        float[] out = new float[in];
+        for (int j = 0; j < in; j++) {
+            out[j] = (float) (sum[j] / weights.size());
+        }
+        return out;
+    }
+
+    /** Adds |x| of the samples {@code from} to {@code to - 1} column by column. */
+    static void addMagnitudes(Hidden x, int from, int to, double[] sum) {
+        int n = x.data().cols();
+        for (int r = from * x.tokens(); r < to * x.tokens(); r++) {
+            for (int j = 0; j < n; j++) {
+                sum[j] += Math.abs(x.data().data()[r * n + j]);
+            }
+        }
+    }
+
+    /**
+     * t = max(c^r / w^(1-r), 1e-4) or max(c^r, 1e-4), over sqrt(max t * min t).
+     *
+     * @param c mean magnitude of each channel
+     * @param w importance by the weights (V1 only)
+     */
+    static float[] of(Version version, float[] c, float[] w, double ratio) {
+        double r = (float) ratio;
+        float[] t = new float[c.length];
+        float max = Float.NEGATIVE_INFINITY;
+        float min = Float.POSITIVE_INFINITY;
+        for (int j = 0; j < c.length; j++) {
+            float v = (float) StrictMath.pow(c[j], r);
+            if (version == Version.V1) {
+                v = v / (float) StrictMath.pow(w[j], (float) (1 - ratio));
+            }
+            t[j] = Math.max(v, SMALLEST);
+            max = Math.max(max, t[j]);
+            min = Math.min(min, t[j]);
+        }
+        float norm = (float) Math.sqrt(max * min);
+        for (int j = 0; j < t.length; j++) {
+            t[j] /= norm;
+        }
+        return t;
+    }
+}

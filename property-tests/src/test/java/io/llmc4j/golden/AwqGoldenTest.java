@@ -1,0 +1,15 @@
+package io.llmc4j.golden;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** AWQ: both formulas, both clip versions, grouped values, mixed bits, excluded layers, float formats, rounded activations. */
+class AwqGoldenTest {
+
+    @ParameterizedTest
+    @CsvSource({"awq_w4_g", "awq_w4_g_noclip", "awq_w4_g_v1", "awq_w4_g_gqa", "awq_w2_g_asym", "awq_w2_pc_asym", "awq_w4_pc_clipv2", "awq_w8a8", "awq_mixbits",
+        "fp_awq_we2m1", "mix_awq_w_a"})
+    void perplexityScalesAndWeights(String name) {
+        GoldenMethods.hold("llama_g", name, GoldenMethods.Closeness.EXACT);
+    }
+}
