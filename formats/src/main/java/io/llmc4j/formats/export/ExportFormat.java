@@ -4,7 +4,6 @@ import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 
 /** A format that models are written in. {@link Exports} is the list of them. */
 public interface ExportFormat {
@@ -32,11 +31,11 @@ public interface ExportFormat {
         return List.of();
     }
 
-    /** Writes the modules of one directory; not asked for when there is a {@link #sink}. */
-    ModuleWriter writer();
-
-    /** A sink of its own, for a format that is no directory of modules under their original names; empty: a {@link ModelDirectorySink}. */
-    default Optional<ModelSink> sink(HfModel source, Path target, long maxShardBytes, boolean overwrite) {
-        return Optional.empty();
-    }
+    /**
+     * A sink that writes {@code target}. Throws BadInput (OUTPUT) when the target is the source's directory, or is there and not empty.
+     *
+     * @param maxShardBytes limit of one weight file
+     * @param overwrite     whether a directory that is in the way is replaced at the end
+     */
+    ModelSink open(HfModel source, Path target, long maxShardBytes, boolean overwrite);
 }

@@ -86,7 +86,6 @@ public final class Exports {
      * @param maxShardBytes limit of one weight file
      */
     public static ModelSink open(ExportFormat format, HfModel source, Path target, long maxShardBytes, boolean overwrite) {
-        return format.sink(source, target, maxShardBytes, overwrite)
-                .orElseGet(() -> new ModelDirectorySink(source, format, target, maxShardBytes, overwrite));
+        return format.open(source, target, maxShardBytes, overwrite);
     }
 }

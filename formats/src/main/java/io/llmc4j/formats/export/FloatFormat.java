@@ -2,6 +2,7 @@ package io.llmc4j.formats.export;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.DType;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Optional;
@@ -12,7 +13,7 @@ import java.util.Optional;
  *
  * @param fake quantized and dequantized values; false: transformed ones
  */
-record FloatFormat(String name, String directory, String description, boolean fake) implements ExportFormat {
+record FloatFormat(String name, String directory, String description, boolean fake) implements ModuleFormat {
 
     @Override
     public boolean holdsCodes() {
@@ -30,7 +31,7 @@ record FloatFormat(String name, String directory, String description, boolean fa
     }
 
     @Override
-    public ModuleWriter writer() {
+    public ModuleWriter writer(DType modelType) {
         return new ModuleWriter() {
             @Override
             public Optional<Coded> coded(ModuleToWrite m, Arena arena) {

@@ -55,11 +55,11 @@ public final class ModelDirectorySink implements ModelSink {
      * @param maxShardBytes {@link io.llmc4j.engine.safetensors.ShardedWriter#DEFAULT_SHARD_BYTES} by custom
      * @param overwrite     whether a directory that is in the way is replaced at the end
      */
-    public ModelDirectorySink(HfModel source, ExportFormat format, Path target, long maxShardBytes, boolean overwrite) {
+    public ModelDirectorySink(HfModel source, ModuleFormat format, Path target, long maxShardBytes, boolean overwrite) {
         this.source = source;
-        this.writer = format.writer();
+        this.writer = format.writer(modelType());
         this.directory = OutputDirectory.begin(target, source.directory(), overwrite);
-        this.shards = new ShardStage(directory.staging(), maxShardBytes, Map.of("format", "pt"));
+        this.shards = new ShardStage(directory.staging(), maxShardBytes, format.metadata());
         this.readBack = new ReadBack();
     }
 
@@ -127,7 +127,7 @@ public final class ModelDirectorySink implements ModelSink {
             Map<String, Tensor> out = new LinkedHashMap<>();
             Optional<ModuleWriter.Coded> coded = writer.coded(m, arena);
             if (coded.isPresent()) {
-                readBack.expect(m.name(), coded.get().stored(), m.fake());
+                readBack.expect(m.name(), coded.get());
                 coded.get().tensors().forEach((suffix, t) -> out.put(m.name() + "." + suffix, t));
             } else if (layout.stacked()) {
                 stack(stacks, weight, to + "." + layout.weight(), layout).slice(layout.slice(), transposed(layout, writer.floats(m)).data());

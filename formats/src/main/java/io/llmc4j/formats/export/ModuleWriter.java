@@ -34,6 +34,18 @@ public interface ModuleWriter {
         return Map.of();
     }
 
-    /** @param stored the codes as a reader will give them back */
-    record Coded(Map<String, Tensor> tensors, QuantizedMatrix stored) { }
+    /**
+     * @param stored    the codes as a reader will give them back; empty where a {@link QuantizedMatrix} cannot hold them
+     * @param values    the weight as a reader will give it back
+     * @param reference what the run computed with, or what was rounded here
+     * @param slack     how far values may be from the reference beyond the rounding of a scale to half precision
+     */
+    record Coded(Map<String, Tensor> tensors, Optional<QuantizedMatrix> stored, Matrix values, Matrix reference, double slack) {
+
+        /** The run's codes, as a codec stores them. */
+        public static Coded of(WeightCodec codec, ModuleToWrite m, QuantizedMatrix q, Map<String, Tensor> tensors) {
+            QuantizedMatrix stored = codec.stored(q);
+            return new Coded(tensors, Optional.of(stored), stored.dequantize(), m.fake(), codec.slack(q));
+        }
+    }
 }

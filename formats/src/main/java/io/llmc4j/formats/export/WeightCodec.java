@@ -23,6 +23,11 @@ public interface WeightCodec {
     /** The codes as {@link #decode} will give them back: scales rounded as the format stores them, zero points where it keeps them. */
     QuantizedMatrix stored(QuantizedMatrix q);
 
+    /** How far a value may move, besides the rounding of a scale to half precision: where zero points are rounded as well. */
+    default double slack(QuantizedMatrix q) {
+        return 0;
+    }
+
     /** Why the format cannot hold this, one clause ("3 bits do not fit, 4 do"); empty when it can. */
     String whyNot(QuantizedMatrix q);
 }

@@ -7,10 +7,11 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
-import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
+import io.llmc4j.engine.tensor.DType;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +22,7 @@ import java.util.Optional;
  * float weight with the rounded scale and does not clamp, so that a 16 spills into the neighbour). One scale a channel is written as one group of
  * all inputs, {@code group_size} -1.
  */
-public record AutoAwqFormat(String name, String directory, String description) implements ExportFormat {
+public record AutoAwqFormat(String name, String directory, String description) implements ModuleFormat {
 
     @Override
     public boolean holdsCodes() {
@@ -70,7 +71,7 @@ public record AutoAwqFormat(String name, String directory, String description) i
     }
 
     @Override
-    public ModuleWriter writer() {
+    public ModuleWriter writer(DType modelType) {
         return new Writer();
     }
 
@@ -95,7 +96,7 @@ public record AutoAwqFormat(String name, String directory, String description) i
                         granularity.get());
             }
             granularity = Optional.of(q.scheme().granularity());
-            return Optional.of(new Coded(codec.encode(q, arena), codec.stored(q)));
+            return Optional.of(Coded.of(codec, m, q, codec.encode(q, arena)));
         }
 
         @Override

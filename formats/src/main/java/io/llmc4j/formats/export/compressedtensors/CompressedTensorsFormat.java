@@ -5,10 +5,11 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.ScaleFormat;
-import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.FusedParts;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
+import io.llmc4j.engine.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -20,7 +21,7 @@ import java.util.Set;
  * @param server        LLMC's dialect: blocks and static FP8 by the fp8 method
  * @param symmetricOnly the server's kernels have no zero points
  */
-public record CompressedTensorsFormat(String name, String directory, String description, boolean server, boolean symmetricOnly) implements ExportFormat {
+public record CompressedTensorsFormat(String name, String directory, String description, boolean server, boolean symmetricOnly) implements ModuleFormat {
 
     private static final Set<Integer> PACKED_WIDTHS = Set.of(2, 3, 4, 8);
 
@@ -126,7 +127,7 @@ public record CompressedTensorsFormat(String name, String directory, String desc
     }
 
     @Override
-    public ModuleWriter writer() {
+    public ModuleWriter writer(DType modelType) {
         return server ? new ServerWriter() : new CompressedTensorsWriter();
     }
 }

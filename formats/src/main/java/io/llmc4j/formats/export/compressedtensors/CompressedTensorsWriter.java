@@ -47,7 +47,7 @@ final class CompressedTensorsWriter implements ModuleWriter {
         groups.computeIfAbsent(new Kind(layout, weights, inputs.map(s -> QuantArgs.of(s, false, false))), k -> new ArrayList<>()).add(m.name());
         Map<String, Tensor> tensors = new LinkedHashMap<>(codec.encode(q, arena));
         m.inputScale().ifPresent(s -> tensors.put("input_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{s}, arena)));
-        return Optional.of(new Coded(tensors, codec.stored(q)));
+        return Optional.of(Coded.of(codec, m, q, tensors));
     }
 
     @Override

@@ -51,7 +51,7 @@ public final class Fp8Writer implements ModuleWriter {
         }
         Map<String, Tensor> tensors = new LinkedHashMap<>(codec.encode(q, arena));
         m.inputScale().ifPresent(s -> tensors.put("input_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{s}, arena)));
-        return Optional.of(new Coded(tensors, codec.stored(q)));
+        return Optional.of(Coded.of(codec, m, q, tensors));
     }
 
     @Override

@@ -3,7 +3,6 @@ package io.llmc4j.formats.export.gguf;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.export.ExportFormat;
-import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
 import io.llmc4j.formats.export.gguf.block.GgmlType;
 import io.llmc4j.formats.export.gguf.imatrix.ImportanceFiles;
@@ -65,13 +64,8 @@ public record GgufFormat(FileType type, Optional<Path> importance) implements Ex
     }
 
     @Override
-    public ModuleWriter writer() {
-        throw new UnsupportedOperationException("GGUF has its own sink");
-    }
-
-    @Override
-    public Optional<ModelSink> sink(HfModel source, Path target, long maxShardBytes, boolean overwrite) {
+    public ModelSink open(HfModel source, Path target, long maxShardBytes, boolean overwrite) {
         ImportanceMatrix matrix = importance.map(ImportanceFiles::read).orElse(ImportanceMatrix.NONE);
-        return Optional.of(new GgufDirectorySink(source, target, type, matrix, overwrite));
+        return new GgufDirectorySink(source, target, type, matrix, overwrite);
     }
 }

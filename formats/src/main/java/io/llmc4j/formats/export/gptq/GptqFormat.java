@@ -8,10 +8,11 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
-import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
+import io.llmc4j.engine.tensor.DType;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,7 +28,7 @@ import java.util.Set;
  *
  * @param alwaysVersion2 whether symmetric models are version 2 too
  */
-public record GptqFormat(String name, String directory, String description, boolean alwaysVersion2) implements ExportFormat {
+public record GptqFormat(String name, String directory, String description, boolean alwaysVersion2) implements ModuleFormat {
 
     private static final Set<Integer> WIDTHS = Set.of(2, 3, 4, 8);
 
@@ -77,7 +78,7 @@ public record GptqFormat(String name, String directory, String description, bool
     }
 
     @Override
-    public ModuleWriter writer() {
+    public ModuleWriter writer(DType modelType) {
         return new Writer();
     }
 
@@ -117,7 +118,7 @@ public record GptqFormat(String name, String directory, String description, bool
                 throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
             }
             actOrder |= q.columnGroup().length != 0;
-            return Optional.of(new Coded(codec.encode(q, arena), codec.stored(q)));
+            return Optional.of(Coded.of(codec, m, q, codec.encode(q, arena)));
         }
 
         private boolean version1() {

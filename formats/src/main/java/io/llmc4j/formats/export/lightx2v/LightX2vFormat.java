@@ -10,7 +10,7 @@ import io.llmc4j.engine.quant.ScaleFormat;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.CodecReader;
-import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
@@ -26,7 +26,7 @@ import java.util.Optional;
  * What LLMC writes for LightX2V: {@code weight} I8 or F8_E4M3 with {@code weight_scale} F32 [out, 1], and {@code "quant_method": "advanced_ptq"} at the top
  * of config.json. Inputs are rounded per token by the server; nothing of them is stored.
  */
-public record LightX2vFormat(String name, String directory, String description) implements ExportFormat {
+public record LightX2vFormat(String name, String directory, String description) implements ModuleFormat {
 
     /** What config.json says. */
     public static final String METHOD = "advanced_ptq";
@@ -71,7 +71,7 @@ public record LightX2vFormat(String name, String directory, String description) 
     }
 
     @Override
-    public ModuleWriter writer() {
+    public ModuleWriter writer(DType modelType) {
         return new ModuleWriter() {
             @Override
             public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
@@ -83,7 +83,7 @@ public record LightX2vFormat(String name, String directory, String description) 
                 if (!c.whyNot(q).isEmpty()) {
                     throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), c.whyNot(q));
                 }
-                return Optional.of(new Coded(c.encode(q, arena), c.stored(q)));
+                return Optional.of(Coded.of(c, m, q, c.encode(q, arena)));
             }
 
             @Override
