@@ -61,7 +61,14 @@ public final class Tape {
         if (loss.value().data().length != 1) {
             throw new IllegalArgumentException("a loss is 1 x 1, not " + loss.value());
         }
-        loss.gradient().data()[0] = 1f;
+        Matrix one = new Matrix(1, 1);
+        one.data()[0] = 1f;
+        backward(loss, one);
+    }
+
+    /** As {@link #backward(Var)} for a result whose gradient is known from elsewhere (the next block's pass). */
+    public void backward(Var result, Matrix gradient) {
+        System.arraycopy(gradient.data(), 0, result.gradient().data(), 0, gradient.data().length);
         for (int i = steps.size() - 1; i >= 0; i--) {
             Step s = steps.get(i);
             if (s.result.reached()) {

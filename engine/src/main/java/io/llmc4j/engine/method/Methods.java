@@ -7,15 +7,15 @@ import java.util.Locale;
 /** The only list of methods. */
 public final class Methods {
 
-    // One a line, so that two who add one do not meet.
     private static final List<Method> ALL = List.of(
             new Rtn(),
-            new SmoothQuant(),
             new Awq(),
+            new SmoothQuant(),
             new NormTweaking(),
             new OmniQuant(),
             new TesseraQ(),
-            new Quarot());
+            new Quarot(),
+            new SpinQuant());
 
     private Methods() {
     }
