@@ -89,6 +89,9 @@ public final class Folding {
      * @param shift [in]
      */
     public static void shift(Block block, Subset subset, float[] shift) {
+        if (subset.previous().isPresent() && !shiftPossible(block, subset)) {
+            throw new IllegalArgumentException("a shift before " + subset.layers() + " would change the model");
+        }
         switch (subset.previous().orElseThrow(() -> new IllegalArgumentException("nothing before " + subset.layers() + " takes a shift"))) {
             case Subset.PreviousNorm p -> {
                 Norm norm = block.norm(p.name());

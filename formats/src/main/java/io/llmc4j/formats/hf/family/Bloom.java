@@ -51,12 +51,15 @@ public final class Bloom implements Family {
             Fused.triples(b, "self_attention.query_key_value", d);
             b.linear("self_attention.dense", Role.O, hidden, hidden);
             b.linear("mlp.dense_h_to_4h", Role.UP, 4 * hidden, hidden).linear("mlp.dense_4h_to_h", Role.DOWN, hidden, 4 * hidden);
-            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps).layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", hidden, eps);
+            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps)
+                    .layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", hidden, eps);
             Fused.attentionSubsets(b, "input_layernorm", "self_attention.query_key_value", "self_attention.dense");
-            b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.dense_h_to_4h").alone(Subset.Inspect.LINEAR, true, "mlp.dense_4h_to_h");
+            b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.dense_h_to_4h")
+                    .alone(Subset.Inspect.LINEAR, true, "mlp.dense_4h_to_h");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("transformer.word_embeddings.weight", Parts.layerNorm("transformer.ln_f", hidden, eps), "lm_head.weight", Parts.tied(c, true))
+        EndsLayout ends = EndsLayout.of("transformer.word_embeddings.weight", Parts.layerNorm("transformer.ln_f", hidden, eps), "lm_head.weight",
+                Parts.tied(c, true))
                 .withEmbeddingNorm(Parts.layerNorm("transformer.word_embeddings_layernorm", hidden, eps));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(layerCount, layer)), ends, blocks, List.of("transformer.", ""), List.of());
     }

@@ -43,7 +43,8 @@ public final class ChatGlm implements Family {
         int headDim = c.integerOr(hidden / heads, "kv_channels");
         boolean grouped = c.flagOr(false, "multi_query_attention");
         int groups = c.integerOr(1, "multi_query_group_num");
-        Dims d = new Dims(hidden, c.integer("num_layers", "num_hidden_layers"), heads, grouped ? groups : heads, headDim, c.integer("padded_vocab_size", "vocab_size"),
+        Dims d = new Dims(hidden, c.integer("num_layers", "num_hidden_layers"), heads, grouped ? groups : heads, headDim,
+                c.integer("padded_vocab_size", "vocab_size"),
                 c.integerOr(2048, "seq_length")).check(c);
         int ffn = c.integer("ffn_hidden_size");
         double eps = c.numberOr(1e-5, "layernorm_epsilon");
@@ -52,7 +53,8 @@ public final class ChatGlm implements Family {
         c.only("post_layer_norm", true);
         c.only("original_rope", true);
         // Query-key layer scaling divides and multiplies by the same number; prefix tuning is another model's.
-        c.harmless("add_bias_linear", "add_qkv_bias", "apply_query_key_layer_scaling", "classifier_dropout", "fp32_residual_connection", "quantization_bit",
+        c.harmless("add_bias_linear", "add_qkv_bias", "apply_query_key_layer_scaling", "classifier_dropout", "fp32_residual_connection",
+                "quantization_bit",
                 "vocab_size", "padded_vocab_size", "num_hidden_layers", "pre_seq_len", "prefix_projection", "interleaved_qkv", "kv_channels");
         double base = 10000 * c.numberOr(1, "rope_ratio");
         Rotary rotary = new Rotary(headDim / 2, true, new RopeScaling.Plain(base));
@@ -77,6 +79,7 @@ public final class ChatGlm implements Family {
         EndsLayout ends = EndsLayout.of("transformer.embedding.word_embeddings.weight", Parts.rms("transformer.encoder.final_layernorm", hidden, eps),
                 "transformer.output_layer.weight", Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, List.of("transformer."),
-                List.of(new Carried("transformer.rotary_pos_emb.", "a buffer that loaders compute"), new Carried("transformer.vision.", "not part of the text model")));
+                List.of(new Carried("transformer.rotary_pos_emb.", "a buffer that loaders compute"),
+                        new Carried("transformer.vision.", "not part of the text model")));
     }
 }

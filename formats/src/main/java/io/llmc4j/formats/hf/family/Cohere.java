@@ -57,7 +57,8 @@ public final class Cohere implements Family {
             if (qkNorm) {
                 b.norm(NormSlot.Q, plain("self_attn.q_norm", d.queries(), eps)).norm(NormSlot.K, plain("self_attn.k_norm", d.keys(), eps));
             }
-            b.afterNorm("input_layernorm", Subset.Inspect.BLOCK, false, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj");
+            b.afterNorm("input_layernorm", Subset.Inspect.BLOCK, false, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj",
+                    "mlp.up_proj");
             b.afterLinear("self_attn.v_proj", false, "self_attn.o_proj").afterLinear("mlp.up_proj", true, "mlp.down_proj");
             blocks.add(b.build());
         }

@@ -36,10 +36,12 @@ final class DeepSeekShaped {
     static ModelShape shape(HfConfig c, String family, Experts experts) {
         int hidden = c.integer("hidden_size");
         int heads = c.integer("num_attention_heads");
-        Latent latent = new Latent(c.integerOr(0, "q_lora_rank"), c.integer("kv_lora_rank"), c.integer("qk_nope_head_dim"), c.integer("qk_rope_head_dim"));
+        Latent latent = new Latent(c.integerOr(0, "q_lora_rank"), c.integer("kv_lora_rank"), c.integer("qk_nope_head_dim"),
+                c.integer("qk_rope_head_dim"));
         int headDim = latent.nopeDim() + latent.ropeDim();
         c.harmless("head_dim", "qk_head_dim", "attention_bias", "mlp_bias", "num_key_value_heads");
-        Dims d = new Dims(hidden, c.integer("num_hidden_layers"), heads, heads, headDim, c.integer("vocab_size"), c.integerOr(2048, "max_position_embeddings"))
+        Dims d = new Dims(hidden, c.integer("num_hidden_layers"), heads, heads, headDim, c.integer("vocab_size"),
+                c.integerOr(2048, "max_position_embeddings"))
                 .check(c);
         int valueDim = c.integer("v_head_dim");
         int dense = c.integer("intermediate_size");
@@ -93,7 +95,8 @@ final class DeepSeekShaped {
         b.linear("self_attn.kv_a_proj_with_mqa", Role.KV_A, latent.kvRank() + latent.ropeDim(), hidden);
         b.linear("self_attn.kv_b_proj", Role.KV_B, d.heads() * (latent.nopeDim() + valueDim), latent.kvRank());
         b.linear("self_attn.o_proj", Role.O, hidden, d.heads() * valueDim);
-        b.rms(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps).rms(NormSlot.KV_LATENT, "self_attn.kv_a_layernorm", latent.kvRank(), LATENT_EPS);
+        b.rms(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps)
+                .rms(NormSlot.KV_LATENT, "self_attn.kv_a_layernorm", latent.kvRank(), LATENT_EPS);
         b.buffer("self_attn.rotary_emb.inv_freq");
         b.afterNorm("input_layernorm", Subset.Inspect.ATTENTION, false, first, "self_attn.kv_a_proj_with_mqa");
         if (latent.qRank() > 0) {

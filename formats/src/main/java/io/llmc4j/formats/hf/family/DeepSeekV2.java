@@ -38,8 +38,10 @@ public final class DeepSeekV2 implements Family {
         int each = c.integer("moe_intermediate_size");
         // A renormalised choice is not scaled as well.
         float scaling = normalize ? 1f : (float) c.numberOr(1, "routed_scaling_factor");
-        Experts experts = new Experts(c.integer("n_routed_experts"), c.integer("num_experts_per_tok"), each, c.integerOr(0, "n_shared_experts") * each, false,
-                Experts.Scoring.SOFTMAX, normalize, groups ? c.integer("n_group") : 1, groups ? c.integer("topk_group") : 1, Experts.GroupScoring.MAX, scaling, false);
+        Experts experts = new Experts(c.integer("n_routed_experts"), c.integer("num_experts_per_tok"), each,
+                c.integerOr(0, "n_shared_experts") * each, false,
+                Experts.Scoring.SOFTMAX, normalize, groups ? c.integer("n_group") : 1, groups ? c.integer("topk_group") : 1,
+                        Experts.GroupScoring.MAX, scaling, false);
         c.harmless("n_group", "topk_group", "routed_scaling_factor");
         return DeepSeekShaped.shape(c, name(), experts);
     }

@@ -33,7 +33,8 @@ public final class DeepSeekV3 implements Family {
             throw c.wrong("topk_method", s, "noaux_tc");
         });
         int each = c.integer("moe_intermediate_size");
-        Experts experts = new Experts(c.integer("n_routed_experts"), c.integer("num_experts_per_tok"), each, c.integerOr(0, "n_shared_experts") * each, false,
+        Experts experts = new Experts(c.integer("n_routed_experts"), c.integer("num_experts_per_tok"), each,
+                c.integerOr(0, "n_shared_experts") * each, false,
                 Experts.Scoring.SIGMOID, c.flagOr(true, "norm_topk_prob"), c.integerOr(1, "n_group"), c.integerOr(1, "topk_group"),
                 Experts.GroupScoring.SUM_OF_TOP_TWO, (float) c.numberOr(1, "routed_scaling_factor"), true);
         return DeepSeekShaped.shape(c, name(), experts);

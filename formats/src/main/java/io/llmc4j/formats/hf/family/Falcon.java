@@ -55,7 +55,8 @@ public final class Falcon implements Family {
         int ffn = c.integerOr(4 * hidden, "ffn_hidden_size");
         double eps = c.numberOr(1e-5, "layer_norm_epsilon");
         Position position = alibi ? new Alibi(true) : new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
-        LayerSpec layer = new LayerSpec(d.attention(position, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "activation"), false), parallel, 1f);
+        LayerSpec layer = new LayerSpec(d.attention(position, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "activation"), false),
+                parallel, 1f);
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "transformer.h." + i);
@@ -73,7 +74,8 @@ public final class Falcon implements Family {
             subsets(b, qkv, hidden, eps, parallel, norms == 2);
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("transformer.word_embeddings.weight", Parts.layerNorm("transformer.ln_f", hidden, eps), "lm_head.weight", Parts.tied(c, true));
+        EndsLayout ends = EndsLayout.of("transformer.word_embeddings.weight", Parts.layerNorm("transformer.ln_f", hidden, eps), "lm_head.weight",
+                Parts.tied(c, true));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, List.of("transformer.", ""), List.of());
     }
 
@@ -87,7 +89,8 @@ public final class Falcon implements Family {
             b.afterNorm("input_layernorm", Subset.Inspect.BLOCK, false, qkv + "[q]", qkv + "[k]", qkv + "[v]", "mlp.dense_h_to_4h");
             b.afterLinear(qkv + "[v]", false, "self_attention.dense");
         } else {
-            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps).layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", hidden, eps);
+            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", hidden, eps)
+                    .layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", hidden, eps);
             Fused.attentionSubsets(b, "input_layernorm", qkv, "self_attention.dense");
             b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.dense_h_to_4h");
         }

@@ -64,7 +64,8 @@ final class GemmaShaped {
         c.harmless("attention_bias");
         Rotary global = new Rotary(d.headDim(), false, Rope.of(c, "full_attention").scaling(d.headDim(), 1_000_000, d.context()));
         Rotary near = new Rotary(d.headDim(), false,
-                Rope.unscaled(c, "sliding_attention").scaling(d.headDim(), c.numberOr(10000, "rope_local_base_freq"), d.context(), "rope_local_base_freq"));
+                Rope.unscaled(c, "sliding_attention").scaling(d.headDim(), c.numberOr(10000, "rope_local_base_freq"), d.context(),
+                        "rope_local_base_freq"));
         IntFunction<AttentionSpec> attention = i -> {
             boolean local = local(types, i, (i + 1) % pattern != 0);
             return d.attention(local ? near : global, local ? window : 0, QkNorm.SHARED_BY_HEADS, scale, cap, false);
@@ -76,7 +77,8 @@ final class GemmaShaped {
         return types.isEmpty() ? otherwise : types.get(layer).equals("sliding_attention");
     }
 
-    private static ModelShape shape(HfConfig c, HfConfig top, String family, Dims d, IntFunction<AttentionSpec> attention, Activation f, boolean sandwich,
+    private static ModelShape shape(HfConfig c, HfConfig top, String family, Dims d, IntFunction<AttentionSpec> attention, Activation f,
+            boolean sandwich,
                                     float finalCap) {
         int intermediate = c.integer("intermediate_size");
         double eps = c.numberOr(1e-6, "rms_norm_eps");

@@ -30,7 +30,8 @@ final class GlmShaped {
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.5, "partial_rotary_factor"));
         Rotary rotary = new Rotary(dims, true, rope.scaling(dims, 10000, d.context()));
-        LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
+        LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE),
+                Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "model.layers." + i);
@@ -39,13 +40,15 @@ final class GlmShaped {
             b.linear("mlp.down_proj", Role.DOWN, d.hidden(), intermediate);
             b.rms(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps).rms(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
             if (branchNorms) {
-                b.rms(NormSlot.ATTENTION_OUTPUT, "post_self_attn_layernorm", d.hidden(), eps).rms(NormSlot.MLP_OUTPUT, "post_mlp_layernorm", d.hidden(), eps);
+                b.rms(NormSlot.ATTENTION_OUTPUT, "post_self_attn_layernorm", d.hidden(), eps)
+                        .rms(NormSlot.MLP_OUTPUT, "post_mlp_layernorm", d.hidden(), eps);
             }
             Parts.llamaAttentionSubsets(b, "input_layernorm");
             Fused.gateUpSubsets(b, "post_attention_layernorm", "mlp.gate_up_proj", "mlp.down_proj");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false));
         return new ModelShape(Parts.spec(family, d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 }

@@ -39,7 +39,8 @@ public final class Gpt2 implements Family {
         c.harmless("reorder_and_upcast_attn", "n_ctx");
         int ffn = c.integerOr(4 * d.hidden(), "n_inner");
         double eps = c.numberOr(1e-5, "layer_norm_epsilon");
-        LayerSpec layer = Parts.sequential(d.attention(new NoPosition(), 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu_new", "activation_function"), false));
+        LayerSpec layer = Parts.sequential(d.attention(new NoPosition(), 0, QkNorm.NONE),
+                Parts.dense(ffn, Activations.read(c, "gelu_new", "activation_function"), false));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "transformer.h." + i).inputMajor();
@@ -47,6 +48,7 @@ public final class Gpt2 implements Family {
             Gpt.rest(b, d, ffn, eps);
             blocks.add(b.build());
         }
-        return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), Gpt.ends(c, d, eps), blocks, List.of("transformer.", ""), List.of());
+        return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), Gpt.ends(c, d, eps), blocks,
+                List.of("transformer.", ""), List.of());
     }
 }

@@ -43,7 +43,8 @@ public final class GptJ implements Family {
         double eps = c.numberOr(1e-5, "layer_norm_epsilon");
         c.harmless("scale_attn_weights", "rotary");
         Rotary rotary = new Rotary(c.integerOr(64, "rotary_dim"), true, new RopeScaling.Plain(10000));
-        LayerSpec layer = Parts.parallel(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu_new", "activation_function"), false));
+        LayerSpec layer = Parts.parallel(d.attention(rotary, 0, QkNorm.NONE),
+                Parts.dense(ffn, Activations.read(c, "gelu_new", "activation_function"), false));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "transformer.h." + i);
@@ -57,7 +58,8 @@ public final class GptJ implements Family {
             b.alone(Subset.Inspect.LINEAR, true, "mlp.fc_out");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("transformer.wte.weight", Parts.layerNorm("transformer.ln_f", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false))
+        EndsLayout ends = EndsLayout.of("transformer.wte.weight", Parts.layerNorm("transformer.ln_f", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false))
                 .withHeadBias("lm_head.bias");
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, List.of("transformer.", ""), List.of());
     }

@@ -46,20 +46,24 @@ public final class GptNeoX implements Family {
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(0.25, "partial_rotary_factor", "rotary_pct"));
         Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context(), "rope_theta", "rotary_emb_base"));
-        LayerSpec layer = new LayerSpec(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "hidden_act"), false), parallel, 1f);
+        LayerSpec layer = new LayerSpec(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "hidden_act"), false),
+                parallel, 1f);
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "gpt_neox.layers." + i);
             Fused.triples(b, "attention.query_key_value", d);
             b.linear("attention.dense", Role.O, d.hidden(), d.hidden());
             b.linear("mlp.dense_h_to_4h", Role.UP, ffn, d.hidden()).linear("mlp.dense_4h_to_h", Role.DOWN, d.hidden(), ffn);
-            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps).layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
+            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps)
+                    .layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
             b.buffer("attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq");
             Fused.attentionSubsets(b, "input_layernorm", "attention.query_key_value", "attention.dense");
-            b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.dense_h_to_4h").alone(Subset.Inspect.LINEAR, true, "mlp.dense_4h_to_h");
+            b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.dense_h_to_4h")
+                    .alone(Subset.Inspect.LINEAR, true, "mlp.dense_4h_to_h");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("gpt_neox.embed_in.weight", Parts.layerNorm("gpt_neox.final_layer_norm", d.hidden(), eps), "embed_out.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("gpt_neox.embed_in.weight", Parts.layerNorm("gpt_neox.final_layer_norm", d.hidden(), eps),
+                "embed_out.weight", Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, List.of("gpt_neox."), List.of());
     }
 }

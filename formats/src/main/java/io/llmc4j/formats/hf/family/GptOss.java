@@ -51,7 +51,8 @@ public final class GptOss implements Family {
         c.harmless("attention_bias", "initial_context_length", "hidden_act");
         Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 150000, d.context()));
         FeedForwardSpec moe = new FeedForwardSpec(each, Activation.SILU, true, (float) c.numberOr(7, "swiglu_limit"), Optional.of(new Experts(experts,
-                c.integer("num_experts_per_tok", "experts_per_token"), each, 0, false, Experts.Scoring.SOFTMAX_OF_CHOSEN, false, 1, 1, Experts.GroupScoring.MAX, 1f, false)));
+                c.integer("num_experts_per_tok", "experts_per_token"), each, 0, false, Experts.Scoring.SOFTMAX_OF_CHOSEN, false, 1, 1,
+                        Experts.GroupScoring.MAX, 1f, false)));
         List<LayerSpec> layers = new ArrayList<>();
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
@@ -59,7 +60,8 @@ public final class GptOss implements Family {
             layers.add(Parts.sequential(d.attention(rotary, local ? window : 0, QkNorm.NONE, Dims.rootScale(d.headDim()), 0f, true), moe));
             blocks.add(block(i, d, each, experts, eps));
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, layers), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 
@@ -74,7 +76,8 @@ public final class GptOss implements Family {
             String name = stack + e + ".gate_up_proj";
             // Even output features are gates, odd ones ups.
             b.stacked(name, stack + "gate_up_proj", stack + "gate_up_proj_bias", e, d.hidden(),
-                    new Piece("gate", Role.EXPERT_GATE, RowMap.strided(0, each, 1, 2)), new Piece("up", Role.EXPERT_UP, RowMap.strided(1, each, 1, 2)));
+                    new Piece("gate", Role.EXPERT_GATE, RowMap.strided(0, each, 1, 2)),
+                            new Piece("up", Role.EXPERT_UP, RowMap.strided(1, each, 1, 2)));
             b.stacked(stack + e + ".down_proj", stack + "down_proj", stack + "down_proj_bias", e, each,
                     new Piece("down", Role.EXPERT_DOWN, RowMap.contiguous(0, d.hidden())));
             first.add(name + "[gate]");
@@ -83,7 +86,8 @@ public final class GptOss implements Family {
         first.add("mlp.router");
         b.rms(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps).rms(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
         Parts.llamaAttentionSubsets(b, "input_layernorm");
-        b.subset(new Subset(first, Optional.of(new Subset.PreviousNorm("post_attention_layernorm")), Subset.Inspect.MLP, true, true, true, "mlp.router"));
+        b.subset(new Subset(first, Optional.of(new Subset.PreviousNorm("post_attention_layernorm")), Subset.Inspect.MLP, true, true, true,
+                "mlp.router"));
         // One is added to the clamped up branch, so no scale passes through it.
         for (int e = 0; e < experts; e++) {
             b.alone(Subset.Inspect.LINEAR, true, stack + e + ".down_proj");

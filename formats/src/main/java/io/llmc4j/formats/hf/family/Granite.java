@@ -30,7 +30,8 @@ public final class Granite implements Family {
         ModelShape s = LlamaShaped.shape(c, name(), false, QkNorm.NONE, i -> 0);
         float attention = (float) c.numberOr(1, "attention_multiplier");
         float residual = (float) c.numberOr(1, "residual_multiplier");
-        List<LayerSpec> layers = s.spec().layers().stream().map(l -> new LayerSpec(Parts.withScale(l.attention(), attention), l.feedForward(), false, residual)).toList();
+        List<LayerSpec> layers = s.spec().layers().stream().map(l -> new LayerSpec(Parts.withScale(l.attention(), attention), l.feedForward(), false,
+                residual)).toList();
         return Parts.scaled(s, layers, (float) c.numberOr(1, "embedding_multiplier"), (float) (1 / c.numberOr(1, "logits_scaling")));
     }
 }

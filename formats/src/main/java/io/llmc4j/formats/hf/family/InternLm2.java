@@ -44,7 +44,8 @@ public final class InternLm2 implements Family {
         double eps = c.numberOr(1e-6, "rms_norm_eps");
         c.harmless("bias", "attn_implementation");
         Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
-        LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
+        LayerSpec layer = Parts.sequential(d.attention(rotary, 0, QkNorm.NONE),
+                Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "model.layers." + i);
@@ -55,12 +56,14 @@ public final class InternLm2 implements Family {
             b.rms(NormSlot.ATTENTION_INPUT, "attention_norm", d.hidden(), eps).rms(NormSlot.MLP_INPUT, "ffn_norm", d.hidden(), eps);
             b.buffer("attention.rotary_emb.inv_freq");
             Fused.attentionSubsets(b, "attention_norm", "attention.wqkv", "attention.wo");
-            b.subset(new Subset(List.of("feed_forward.w3", "feed_forward.w1"), Optional.of(new Subset.PreviousNorm("ffn_norm")), Subset.Inspect.MLP, true, true, true,
+            b.subset(new Subset(List.of("feed_forward.w3", "feed_forward.w1"), Optional.of(new Subset.PreviousNorm("ffn_norm")), Subset.Inspect.MLP,
+                    true, true, true,
                     "feed_forward.w1"));
             b.afterLinear("feed_forward.w3", true, "feed_forward.w2");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.tok_embeddings.weight", Parts.rms("model.norm", d.hidden(), eps), "output.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("model.tok_embeddings.weight", Parts.rms("model.norm", d.hidden(), eps), "output.weight",
+                Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 }

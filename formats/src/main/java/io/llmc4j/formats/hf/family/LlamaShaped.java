@@ -38,7 +38,8 @@ final class LlamaShaped {
         return new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
     }
 
-    static ModelShape shape(HfConfig c, String family, boolean tiedHabit, QkNorm qkNorm, IntFunction<Integer> window, IntFunction<Position> position) {
+    static ModelShape shape(HfConfig c, String family, boolean tiedHabit, QkNorm qkNorm, IntFunction<Integer> window,
+            IntFunction<Position> position) {
         Dims d = Dims.of(c);
         int intermediate = c.integer("intermediate_size");
         double eps = c.numberOr(1e-6, "rms_norm_eps");
@@ -60,7 +61,8 @@ final class LlamaShaped {
             blocks.add(b.build());
         }
         return new ModelShape(Parts.spec(family, d, layers),
-                EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, tiedHabit)), blocks,
+                EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, tiedHabit)),
+                        blocks,
                 Parts.MODEL_ROOTS, List.of());
     }
 

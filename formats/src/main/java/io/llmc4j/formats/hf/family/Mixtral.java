@@ -38,7 +38,7 @@ public final class Mixtral implements Family {
         FeedForwardSpec moe = Parts.experts(intermediate, Activations.read(c, "silu", "hidden_act"),
                 new Experts(experts, perToken, intermediate, 0, false, Experts.Scoring.SOFTMAX, true, 1, 1, Experts.GroupScoring.MAX, 1f, false));
         String block = "block_sparse_moe.";
-        return MoeShaped.shape(c, name(), d, i -> window, QkNorm.NONE, i -> moe, (b, i) -> {
+        return MoeShaped.shape(c, name(), d, 1e-5, i -> window, QkNorm.NONE, i -> moe, (b, i) -> {
             MoeShaped.experts(b, d.hidden(), intermediate, experts, block + "experts.", "w1", "w3", "w2");
             b.linear(block + "gate", Role.ROUTER, experts, d.hidden());
             MoeShaped.subsets(b, "post_attention_layernorm", experts, block + "experts.", "w1", "w3", "w2", List.of(block + "gate"), block + "gate");

@@ -25,9 +25,10 @@ final class MoeShaped {
     }
 
     /** @param mlp adds the feed-forward's modules and subsets to a block */
-    static ModelShape shape(HfConfig c, String family, Dims d, IntFunction<Integer> window, QkNorm qkNorm, IntFunction<FeedForwardSpec> feedForward,
+    static ModelShape shape(HfConfig c, String family, Dims d, double absentEps, IntFunction<Integer> window, QkNorm qkNorm,
+            IntFunction<FeedForwardSpec> feedForward,
                             ObjIntConsumer<BlockBuilder> mlp) {
-        double eps = c.numberOr(1e-6, "rms_norm_eps");
+        double eps = c.numberOr(absentEps, "rms_norm_eps");
         c.harmless("attention_bias", "qkv_bias");
         Position rotary = LlamaShaped.rotary(c, d);
         List<LayerSpec> layers = new ArrayList<>();
@@ -68,7 +69,8 @@ final class MoeShaped {
      *
      * @param router its input is the whole subset's
      */
-    static void subsets(BlockBuilder b, String norm, int count, String prefix, String gate, String up, String down, List<String> others, String router) {
+    static void subsets(BlockBuilder b, String norm, int count, String prefix, String gate, String up, String down, List<String> others,
+            String router) {
         List<String> first = new ArrayList<>();
         for (int e = 0; e < count; e++) {
             first.add(prefix + e + "." + gate);

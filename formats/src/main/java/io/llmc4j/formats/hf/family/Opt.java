@@ -60,7 +60,8 @@ public final class Opt implements Family {
         Optional<NormLayout> norm = finalNorm ? Optional.of(Parts.layerNorm(root + "final_layer_norm", d.hidden(), EPS)) : Optional.empty();
         boolean projects = width != d.hidden();
         EndsLayout ends = new EndsLayout(root + "embed_tokens.weight", root + "embed_positions.weight", Optional.empty(),
-                projects ? root + "project_in.weight" : "", norm, projects ? root + "project_out.weight" : "", "lm_head.weight", "", Parts.tied(c, true));
+                projects ? root + "project_in.weight" : "", norm, projects ? root + "project_out.weight" : "", "lm_head.weight", "",
+                        Parts.tied(c, true));
         ModelSpec spec = new ModelSpec(name(), d.hidden(), d.vocabulary(), d.context(), 1f, 2, 1f, 0f, layers);
         return new ModelShape(spec, ends, blocks, List.of(root, "decoder."), List.of());
     }

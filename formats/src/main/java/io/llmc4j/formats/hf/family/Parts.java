@@ -87,14 +87,16 @@ final class Parts {
     }
 
     static AttentionSpec withScale(AttentionSpec a, float scale) {
-        return new AttentionSpec(a.heads(), a.kvHeads(), a.headDim(), a.valueDim(), scale, a.position(), a.slidingWindow(), a.softCap(), a.qkNorm(), a.sinks(),
+        return new AttentionSpec(a.heads(), a.kvHeads(), a.headDim(), a.valueDim(), scale, a.position(), a.slidingWindow(), a.softCap(), a.qkNorm(),
+                a.sinks(),
                 a.latent(), a.logitScaling());
     }
 
     /** The same shape with other layers, and factors on embedding and logits. */
     static ModelShape scaled(ModelShape s, List<LayerSpec> layers, float embedding, float logits) {
         ModelSpec m = s.spec();
-        ModelSpec spec = new ModelSpec(m.family(), m.hiddenSize(), m.vocabularySize(), m.contextLength(), embedding, m.positionOffset(), logits, m.logitSoftCap(),
+        ModelSpec spec = new ModelSpec(m.family(), m.hiddenSize(), m.vocabularySize(), m.contextLength(), embedding, m.positionOffset(), logits,
+                m.logitSoftCap(),
                 layers);
         return new ModelShape(spec, s.ends(), s.blocks(), s.roots(), s.carried());
     }

@@ -63,7 +63,8 @@ public final class Phi implements Family {
             b.alone(Subset.Inspect.MLP, true, "mlp.fc2");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.final_layernorm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false))
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.final_layernorm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false))
                 .withHeadBias("lm_head.bias");
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }

@@ -45,7 +45,8 @@ public final class Phi3 implements Family {
         Rope rope = Rope.of(c);
         int dims = (int) (d.headDim() * rope.partial(1, "partial_rotary_factor"));
         Rotary rotary = new Rotary(dims, false, rope.scaling(dims, 10000, d.context()));
-        LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE), Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
+        LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE),
+                Parts.dense(intermediate, Activations.read(c, "silu", "hidden_act"), true));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "model.layers." + i);
@@ -59,7 +60,8 @@ public final class Phi3 implements Family {
             Fused.gateUpSubsets(b, "post_attention_layernorm", "mlp.gate_up_proj", "mlp.down_proj");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.rms("model.norm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 }

@@ -55,7 +55,8 @@ public final class Qwen implements Family {
             throw c.wrong("rotary_pct", Double.toString(c.numberOr(1, "rotary_pct")), "1.0");
         }
         RopeScaling scaling = c.flagOr(true, "use_dynamic_ntk") ? new RopeScaling.QwenDynamic(base, trained) : new RopeScaling.Plain(base);
-        AttentionSpec attention = new AttentionSpec(heads, heads, d.headDim(), d.headDim(), Dims.rootScale(d.headDim()), new Rotary(d.headDim(), false, scaling), 0, 0f,
+        AttentionSpec attention = new AttentionSpec(heads, heads, d.headDim(), d.headDim(), Dims.rootScale(d.headDim()),
+                new Rotary(d.headDim(), false, scaling), 0, 0f,
                 QkNorm.NONE, false, Optional.empty(), c.flagOr(true, "use_logn_attn") ? trained : 0);
         LayerSpec layer = Parts.sequential(attention, Parts.dense(ffn, Activation.SILU, true));
         List<BlockLayout> blocks = new ArrayList<>();
@@ -71,6 +72,7 @@ public final class Qwen implements Family {
         }
         EndsLayout ends = EndsLayout.of("transformer.wte.weight", Parts.rms("transformer.ln_f", hidden, eps), "lm_head.weight", Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, List.of("transformer."),
-                List.of(new Carried("transformer.rotary_emb.", "a buffer that loaders compute"), new Carried("transformer.visual.", "not part of the text model")));
+                List.of(new Carried("transformer.rotary_emb.", "a buffer that loaders compute"),
+                        new Carried("transformer.visual.", "not part of the text model")));
     }
 }

@@ -40,10 +40,12 @@ public final class Qwen2Moe implements Family {
         int step = c.integerOr(1, "decoder_sparse_step");
         List<Integer> denseLayers = c.integers("mlp_only_layers");
         Activation f = Activations.read(c, "silu", "hidden_act");
-        FeedForwardSpec moe = Parts.experts(each, f, new Experts(experts, c.integer("num_experts_per_tok"), each, shared, true, Experts.Scoring.SOFTMAX,
+        FeedForwardSpec moe = Parts.experts(each, f, new Experts(experts, c.integer("num_experts_per_tok"), each, shared, true,
+                Experts.Scoring.SOFTMAX,
                 c.flagOr(false, "norm_topk_prob"), 1, 1, Experts.GroupScoring.MAX, 1f, false));
         IntFunction<Boolean> sparse = i -> !denseLayers.contains(i) && experts > 0 && (i + 1) % step == 0;
-        return MoeShaped.shape(c, name(), d, LlamaShaped.switchedWindow(c), QkNorm.NONE, i -> sparse.apply(i) ? moe : Parts.dense(dense, f, true), (b, i) -> {
+        return MoeShaped.shape(c, name(), d, 1e-6, LlamaShaped.switchedWindow(c), QkNorm.NONE, i -> sparse.apply(i)
+                ? moe : Parts.dense(dense, f, true), (b, i) -> {
             if (!sparse.apply(i)) {
                 Parts.gatedMlp(b, d.hidden(), dense);
                 Parts.gatedMlpSubsets(b, "post_attention_layernorm");

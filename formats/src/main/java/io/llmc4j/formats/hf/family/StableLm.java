@@ -62,7 +62,8 @@ public final class StableLm implements Family {
                 b.norm(NormSlot.K, eachHead("self_attn.k_layernorm", d.kvHeads(), d.headDim(), eps));
             }
             if (parallel) {
-                b.afterNorm("input_layernorm", Subset.Inspect.BLOCK, false, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj");
+                b.afterNorm("input_layernorm", Subset.Inspect.BLOCK, false, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                        "mlp.gate_proj", "mlp.up_proj");
                 b.afterLinear("self_attn.v_proj", false, "self_attn.o_proj").afterLinear("mlp.up_proj", true, "mlp.down_proj");
             } else {
                 b.layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
@@ -71,7 +72,8 @@ public final class StableLm implements Family {
             }
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, false));
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.norm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, false));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 

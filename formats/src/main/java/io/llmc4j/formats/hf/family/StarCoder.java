@@ -53,6 +53,7 @@ public final class StarCoder implements Family {
             Gpt.rest(b, d, ffn, eps);
             blocks.add(b.build());
         }
-        return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), Gpt.ends(c, d, eps), blocks, List.of("transformer.", ""), List.of());
+        return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), Gpt.ends(c, d, eps), blocks,
+                List.of("transformer.", ""), List.of());
     }
 }

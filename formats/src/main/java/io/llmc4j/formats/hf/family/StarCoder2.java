@@ -50,18 +50,21 @@ public final class StarCoder2 implements Family {
         });
         c.harmless("use_bias");
         Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
-        LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu_pytorch_tanh", "hidden_act"), false));
+        LayerSpec layer = Parts.sequential(d.attention(rotary, window, QkNorm.NONE),
+                Parts.dense(ffn, Activations.read(c, "gelu_pytorch_tanh", "hidden_act"), false));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < d.layers(); i++) {
             BlockBuilder b = new BlockBuilder(i, "model.layers." + i);
             Parts.llamaAttention(b, d);
             b.linear("mlp.c_fc", Role.UP, ffn, d.hidden()).linear("mlp.c_proj", Role.DOWN, d.hidden(), ffn);
-            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps).layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
+            b.layerNorm(NormSlot.ATTENTION_INPUT, "input_layernorm", d.hidden(), eps)
+                    .layerNorm(NormSlot.MLP_INPUT, "post_attention_layernorm", d.hidden(), eps);
             Parts.llamaAttentionSubsets(b, "input_layernorm");
             b.afterNorm("post_attention_layernorm", Subset.Inspect.LINEAR, true, "mlp.c_fc").alone(Subset.Inspect.LINEAR, true, "mlp.c_proj");
             blocks.add(b.build());
         }
-        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.norm", d.hidden(), eps), "lm_head.weight", Parts.tied(c, true));
+        EndsLayout ends = EndsLayout.of("model.embed_tokens.weight", Parts.layerNorm("model.norm", d.hidden(), eps), "lm_head.weight",
+                Parts.tied(c, true));
         return new ModelShape(Parts.spec(name(), d, Collections.nCopies(d.layers(), layer)), ends, blocks, Parts.MODEL_ROOTS, List.of());
     }
 }
