@@ -47,8 +47,8 @@ public final class GgufSink implements ModelSink {
         this.target = target;
         this.spec = spec;
         this.plan = new GgufPlan(spec, target);
-        if (target.type().main().needsImportance() && target.importance().isEmpty()) {
-            throw BadInput.of(BadInput.Common.CONFIG, "GGUF: %s needs an importance matrix", target.type());
+        if (target.type().needsImportance() && target.importance().isEmpty()) {
+            throw BadInput.of(BadInput.Common.CONFIG, "GGUF: %s needs an importance matrix: compute one, or name a file of one", target.type());
         }
         try {
             Files.createDirectories(target.directory());

@@ -59,6 +59,14 @@ public enum FileType {
         return main;
     }
 
+    /** Whether the mix has tensors that are not to be encoded without importance. */
+    public boolean needsImportance() {
+        return switch (this) {
+            case Q2_K_S, IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ2_M, IQ3_XXS, IQ3_XS -> true;
+            default -> false;
+        };
+    }
+
     /** By name in any case; "Q3_K", "Q4_K" and "Q5_K" mean their medium mixes, as there. */
     public static Optional<FileType> byName(String name) {
         String upper = name.toUpperCase(Locale.ROOT);
