@@ -126,6 +126,14 @@ public final class GoldenTensors {
         };
     }
 
+    /** F64. */
+    public double[] doubles(String name) {
+        ByteBuffer b = raw(name);
+        double[] v = new double[b.remaining() / 8];
+        b.asDoubleBuffer().get(v);
+        return v;
+    }
+
     public int[] ints(String name) {
         ByteBuffer b = raw(name);
         int[] v = new int[b.remaining() / 4];

@@ -29,14 +29,14 @@ final class LlmcConfigs {
     /** @param samples calibration token ids, or length 0 */
     static RunConfig run(JsonNode config, int[][] samples) {
         JsonNode quant = config.has("quant") ? config.get("quant") : config.get("sparse");
-        Optional<QuantScheme> weight = optional(quant, "weight").map(LlmcConfigs::scheme);
+        Optional<QuantScheme> weight = optional(quant, "weight").filter(w -> w.has("bit") || w.has("w_1")).map(LlmcConfigs::scheme);
         Optional<QuantScheme> act = optional(quant, "act").map(LlmcConfigs::scheme);
         List<MixedBits> mixed = new ArrayList<>();
         optional(quant, "mix_bits").ifPresent(m -> m.forEach(s -> mixed.add(new MixedBits(texts(s.get("layer_name")), s.get("do_quant").asBoolean(),
                 optional(s, "weight").map(LlmcConfigs::scheme), optional(s, "act").map(LlmcConfigs::scheme)))));
         SchemePlan plan = new SchemePlan(weight, act, mixed, ignored(config.path("ignored_layers")));
         RunConfig run = RunConfig.of(quant.get("method").asText(), special(quant), plan).withSeed(config.at("/base/seed").asLong())
-                .withQuantOut(quant.path("quant_out").asBoolean(false)).withCompat(true);
+                .withQuantOut(quant.path("quant_out").asBoolean(quant.path("sparsity_out").asBoolean(false))).withCompat(true);
         if (samples.length > 0) {
             JsonNode calib = config.get("calib");
             run = run.withCalibration(new CalibrationSet(calib.get("name").asText(), samples, calib.get("bs").asInt(), calib.get("seq_len").asInt()));
@@ -56,7 +56,7 @@ final class LlmcConfigs {
         for (String own : List.of("sparsity", "n_prune_layers")) {
             optional(quant, own).ifPresent(v -> out.put(own, value(v)));
         }
-        optional(quant, "weight").filter(w -> !w.has("bit")).ifPresent(w -> w.properties().forEach(e -> out.put(e.getKey(), value(e.getValue()))));
+        optional(quant, "weight").filter(w -> !w.has("bit") && !w.has("w_1")).ifPresent(w -> w.properties().forEach(e -> out.put(e.getKey(), value(e.getValue()))));
         return out;
     }
 
@@ -80,6 +80,11 @@ final class LlmcConfigs {
 
     /** A weight, act or kvcache section. */
     static QuantScheme scheme(JsonNode s) {
+        if (s.has("w_1")) {
+            float any = Float.POSITIVE_INFINITY;
+            QuantScheme rows = scheme(s.get("w_2"));
+            return rows.withFormat(new NumberFormat.Int4OverInt8(rows, scheme(s.get("w_1")), new NumberFormat.SecondLevel(-any, any, -any, any)));
+        }
         if (s.path("bit").asText().equals("48")) {
             JsonNode four = s.get("bit4");
             double smax = (1 << four.get("scales_bit").asInt() - 1) - 1;

@@ -9,6 +9,16 @@ public final class Methods {
 
     private static final List<Method> ALL = List.of(
             new Rtn(),
+            new OsPlus(),
+            new Hqq(),
+            new Spqr(),
+            new AdaDim(),
+            new Quik(),
+            new LlmInt8(),
+            new Dgq(),
+            new Magnitude(),
+            new Wanda(),
+            new ShortGpt(),
             new Awq(),
             new SmoothQuant(),
             new NormTweaking(),
