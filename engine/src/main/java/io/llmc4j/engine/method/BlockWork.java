@@ -68,6 +68,9 @@ public interface BlockWork {
     /** (2 / samples) XᵀX, [in, in], after the layer's online rotation. A copy for the caller. All zero for an expert that no token reached. */
     Matrix hessian(Linear layer);
 
+    /** Whether two layers of a subset read the same matrix, so that their statistics are one. */
+    boolean sameInput(Linear a, Linear b);
+
     /** Largest |x| of each input feature over all tokens, [in]. A copy for the caller. */
     float[] channelMaxima(Linear layer);
 

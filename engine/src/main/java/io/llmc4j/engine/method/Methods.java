@@ -21,6 +21,8 @@ public final class Methods {
             new ShortGpt(),
             new Awq(),
             new SmoothQuant(),
+            new Gptq(false),
+            new Gptq(true),
             new NormTweaking(),
             new OmniQuant(),
             new TesseraQ(),

@@ -199,6 +199,12 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     }
 
     @Override
+    public boolean sameInput(Linear a, Linear b) {
+        Gathering g = gathered.get(a.name());
+        return a == b || g != null && g == gathered.get(b.name());
+    }
+
+    @Override
     public float[] channelMaxima(Linear layer) {
         return gathering(layer, Need.CHANNEL_MAXIMA).map(Gathering::maxima).orElseGet(() -> new float[layer.in()]);
     }
