@@ -22,6 +22,12 @@ import org.junit.jupiter.api.Test;
  */
 class RelatedFamiliesTest {
 
+    private static final String QWEN = """
+            {"architectures": ["QWenLMHeadModel"], "hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "kv_channels": 16,
+             "num_hidden_layers": 2, "vocab_size": 256, "max_position_embeddings": 8192, "seq_length": %d, "layer_norm_epsilon": 1e-6,
+             "rotary_emb_base": 10000, "rotary_pct": 1.0, "use_dynamic_ntk": true, "use_logn_attn": true, "no_bias": true,
+             "scale_attn_weights": true, "tie_word_embeddings": false}""";
+
     private final Arena arena = Arena.ofAuto();
     private final Map<String, Tensor> out = new LinkedHashMap<>();
 
@@ -154,6 +160,16 @@ class RelatedFamiliesTest {
     /** Thirds of all heads, w2 as the gate, twice the width in the config. Key heads of the sibling, shared by two, are written out. */
     @Test
     void qwenHoldsQwen2() {
+        qwen(2048, "qwen2");
+    }
+
+    /** Past the trained length: a larger base, and queries that grow with log-n (reference: transformers' Qwen2 with both put in). */
+    @Test
+    void qwenPastItsTrainedLength() {
+        qwen(16, "qwen-long");
+    }
+
+    private void qwen(int trainedLength, String reference) {
         try (SafetensorsFile f = FamilyModels.weights("qwen2")) {
             out.put("transformer.wte.weight", f.tensor("model.embed_tokens.weight"));
             out.put("transformer.ln_f.weight", f.tensor("model.norm.weight"));
@@ -172,11 +188,7 @@ class RelatedFamiliesTest {
                 out.put(to + "ln_1.weight", f.tensor(from + "input_layernorm.weight"));
                 out.put(to + "ln_2.weight", f.tensor(from + "post_attention_layernorm.weight"));
             }
-            holds("""
-                    {"architectures": ["QWenLMHeadModel"], "hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "kv_channels": 16,
-                     "num_hidden_layers": 2, "vocab_size": 256, "max_position_embeddings": 8192, "seq_length": 2048, "layer_norm_epsilon": 1e-6,
-                     "rotary_emb_base": 10000, "rotary_pct": 1.0, "use_dynamic_ntk": true, "use_logn_attn": true, "no_bias": true,
-                     "scale_attn_weights": true, "tie_word_embeddings": false}""", "qwen2");
+            holds(QWEN.formatted(trainedLength), reference);
         }
     }
 
