@@ -3,10 +3,13 @@ package io.llmc4j.formats.export;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.export.autoawq.AutoAwqFormat;
+import io.llmc4j.formats.export.bitsandbytes.BitsAndBytesFormat;
 import io.llmc4j.formats.export.compressedtensors.CompressedTensorsFormat;
-import io.llmc4j.formats.export.gptq.GptqFormat;
-import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
 import io.llmc4j.formats.export.gguf.GgufFormat;
+import io.llmc4j.formats.export.gptq.GptqFormat;
+import io.llmc4j.formats.export.hqq.HqqFormat;
+import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
+import io.llmc4j.formats.export.mlx.MlxFormat;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -31,7 +34,13 @@ public final class Exports {
             new GptqFormat("gptq", "gptq_quant_model", "GPTQ, version 1 (asymmetric: 2), with g_idx; GPTQModel, vLLM, Transformers", false),
             new GptqFormat("gptq_v2", "gptq_v2_quant_model", "GPTQ, version 2; GPTQModel, vLLM", true),
             new LightX2vFormat("lightx2v", "lightx2v_quant_model", "8-bit integers or e4m3 per channel, as LLMC writes them for LightX2V"),
-            new FloatFormat("trtllm", "trtllm_transformed_model", "floats after the transformation, for TensorRT-LLM's own conversion", false));
+            new FloatFormat("trtllm", "trtllm_transformed_model", "floats after the transformation, for TensorRT-LLM's own conversion", false),
+            new MlxFormat(),
+            new HqqFormat(),
+            new BitsAndBytesFormat("bnb-nf4"),
+            new BitsAndBytesFormat("bnb-fp4"),
+            new BitsAndBytesFormat("bnb-int8"),
+            GgufFormat.DEFAULT);
 
     private Exports() {
     }

@@ -3,10 +3,13 @@ package io.llmc4j.formats.hf;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.formats.export.autoawq.AutoAwqReader;
+import io.llmc4j.formats.export.bitsandbytes.BitsAndBytesFormat;
 import io.llmc4j.formats.export.compressedtensors.CompressedTensorsReader;
 import io.llmc4j.formats.export.fp8.Fp8Reader;
 import io.llmc4j.formats.export.gptq.GptqReader;
+import io.llmc4j.formats.export.hqq.HqqFormat;
 import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
+import io.llmc4j.formats.export.mlx.MlxFormat;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -17,9 +20,11 @@ public final class WeightFormats {
 
     private static final Map<String, Function<JsonNode, WeightReader>> ALL = Map.of(
             "awq", AutoAwqReader::new,
+            "bitsandbytes", q -> new BitsAndBytesFormat.Reader(),
             "compressed-tensors", CompressedTensorsReader::new,
             "fp8", Fp8Reader::new,
             "gptq", GptqReader::new,
+            "hqq", q -> new HqqFormat.Reader(),
             "mxfp4", Mxfp4Reader::new);
 
     private WeightFormats() {
@@ -27,11 +32,15 @@ public final class WeightFormats {
 
     /** The reader that a config.json asks for; empty for a float checkpoint. Throws BadInput (NOT_SUPPORTED) naming an unknown method. */
     public static Optional<WeightReader> of(HfConfig config) {
-        JsonNode q = config.json().hasNonNull("quantization_config") ? config.json().get("quantization_config") : config.json().get("compression_config");
+        JsonNode q = config.json().hasNonNull("quantization_config") ? config.json().get("quantization_config") : config.json().hasNonNull("compression_config")
+                ? config.json().get("compression_config") : config.json().get("quantization");
         if (q == null || q.isNull()) {
             // LLMC's word for LightX2V stands at the top
             boolean plain = config.json().path("quant_method").asText("").equals(LightX2vFormat.METHOD);
             return plain ? Optional.of(new LightX2vFormat.Reader()) : Optional.empty();
+        }
+        if (MlxFormat.Reader.describes(q)) {
+            return Optional.of(new MlxFormat.Reader(q));
         }
         String method = q.path("quant_method").asText("");
         Function<JsonNode, WeightReader> format = ALL.get(method);
