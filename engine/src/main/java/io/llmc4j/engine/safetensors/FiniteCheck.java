@@ -6,7 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /** Looks for NaN and infinities in stored floats, on their bits: an exponent of all ones, or the format's own NaN codes. */
-final class FiniteCheck {
+public final class FiniteCheck {
 
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -17,7 +17,7 @@ final class FiniteCheck {
     }
 
     /** The index of an element that is not finite, in a piece that holds one, or -1. {@code bytes} is whole elements. */
-    static long firstNonFinite(DType dtype, MemorySegment bytes) {
+    public static long firstNonFinite(DType dtype, MemorySegment bytes) {
         return switch (dtype) {
             case F32 -> ints(bytes);
             case F16 -> shorts(bytes, 0x7c00);

@@ -1,0 +1,177 @@
+package io.llmc4j.formats.audit;
+
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.evaluate.Evaluation;
+import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.Linear;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.hf.HfModel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * Holds a quantized model against its original. What the user gets wrong (a path, a format that is not read here) is a {@link BadInput}; what is wrong
+ * with the model is a {@link Finding}. One block of each model is in memory at a time.
+ */
+public final class Audit {
+
+    /** Hears how far an audit is. */
+    public interface Listener {
+        Listener NONE = (what, done, of) -> { };
+
+        /** @param done blocks that are behind, of {@code of} */
+        void at(String what, int done, int of);
+    }
+
+    private final Path quantizedPath;
+    private final HfModel original;
+    private final Optional<Evaluation> text;
+    private final Listener listener;
+    private final List<Finding> findings = new ArrayList<>();
+    private final List<LayerAudit> layers = new ArrayList<>();
+    private final Map<String, Integer> transforms = new LinkedHashMap<>();
+
+    private Audit(Path quantizedPath, HfModel original, Optional<Evaluation> text, Listener listener) {
+        this.quantizedPath = quantizedPath;
+        this.original = original;
+        this.text = text;
+        this.listener = listener;
+    }
+
+    /** @param text token windows that both models are to read, or empty */
+    public static AuditReport run(Path quantized, HfModel original, Optional<Evaluation> text, Listener listener) {
+        if (!Files.exists(quantized)) {
+            throw BadInput.of(BadInput.Common.USAGE, "%s: there is no such file or directory", quantized);
+        }
+        return new Audit(quantized, original, text, listener).run();
+    }
+
+    private AuditReport run() {
+        long start = System.nanoTime();
+        boolean directory = QuantizedModel.gguf(quantizedPath).isEmpty();
+        if (directory) {
+            findings.addAll(new StructureRules(quantizedPath, original).check());
+        }
+        Optional<DataAudit> data = Optional.empty();
+        String format = "unreadable";
+        try (QuantizedModel model = QuantizedModel.open(quantizedPath)) {
+            format = model.format();
+            data = contents(model);
+        } catch (BadInput e) {
+            // The files are there: what their reader refuses is a fault of the model.
+            if (findings.stream().noneMatch(f -> f.severity() == Finding.Severity.FAULT)) {
+                findings.add(Finding.fault(Finding.Rule.SHAPES, "", e.getMessage()));
+            }
+        }
+        List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getValue() == 1 ? " layer)" : " layers)")).toList();
+        return new AuditReport(quantizedPath.toString(), original.directory().map(Path::toString).orElse(original.config().where()), original.spec().family(), format, seen,
+                findings, layers, data, Optional.empty(), (System.nanoTime() - start) * 1e-9);
+    }
+
+    private Optional<DataAudit> contents(QuantizedModel model) {
+        Optional<ConfigRules> rules = Optional.empty();
+        if (model.directory().isPresent()) {
+            ConfigRules r = new ConfigRules(model.directory().get(), original);
+            findings.addAll(r.check());
+            findings.addAll(FloatRules.everyTensor(model.directory().get()));
+            rules = Optional.of(r);
+        }
+        if (model.source().spec().blocks() != original.spec().blocks()) {
+            findings.add(Finding.fault(Finding.Rule.CONFIG, "", "the model has %d blocks, the original %d", model.source().spec().blocks(), original.spec().blocks()));
+            return Optional.empty();
+        }
+        findings.addAll(FloatRules.ends(original.ends(), model.source().ends()));
+        for (int i = 0; i < original.spec().blocks(); i++) {
+            listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
+            block(i, model, rules);
+        }
+        if (text.isEmpty()) {
+            return Optional.empty();
+        }
+        SideBySide both = new SideBySide(original, model.source(), text.get(), listener);
+        DataAudit d = both.run();
+        findings.addAll(SideBySide.findings(d));
+        return Optional.of(d);
+    }
+
+    private void block(int index, QuantizedModel model, Optional<ConfigRules> rules) {
+        Block mine = original.block(index);
+        Block its = model.source().block(index);
+        String prefix = original.blockPrefix(index);
+        Set<String> broken = new HashSet<>();
+        Map<String, QuantizedMatrix> codes = model.codes(index, e -> {
+            findings.add(Finding.fault(Finding.Rule.SHAPES, "", e.getMessage()));
+            broken.add(e.getMessage());
+        });
+        Set<String> claimed = new HashSet<>(model.quantizedLayers(index));
+        if (!broken.isEmpty()) {
+            // Neighbours cannot be composed when some do not decode: layers with codes are still compared, each by itself.
+            mine = original.block(index);
+        }
+        ExpectedWeights expected = new ExpectedWeights(mine, its);
+        Set<String> compensated = new HashSet<>();
+        for (Linear l : mine.linears()) {
+            String name = prefix + "." + l.name();
+            Optional<Linear> other = QuantizedModel.counterpart(its, l);
+            if (other.isEmpty()) {
+                findings.add(Finding.fault(Finding.Rule.NAMES, name, "the quantized model has no such layer"));
+                continue;
+            }
+            QuantizedMatrix q = codes.get(other.get().name());
+            if (q == null && !broken.isEmpty() && claimed.contains(other.get().name())) {
+                continue;
+            }
+            Matrix stored = q != null ? q.dequantize() : other.get().weight();
+            if (stored.rows() != l.out() || stored.cols() != l.in()) {
+                findings.add(Finding.fault(Finding.Rule.SHAPES, name, "it is [%d, %d], the original's is [%d, %d]", stored.rows(), stored.cols(), l.out(), l.in()));
+                continue;
+            }
+            ExpectedWeights.Expected e = broken.isEmpty() ? expected.of(l, stored) : new ExpectedWeights.Expected("original", l.weight());
+            if (!e.how().equals("original")) {
+                transforms.merge("scales moved between neighbours: " + kindOf(e.how()), 1, Integer::sum);
+            }
+            if (e.how().equals("original, scaled with " + expected.normOf(l.name()))) {
+                compensated.add(expected.normOf(l.name()));
+            }
+            layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, model);
+        }
+        findings.addAll(FloatRules.block(prefix, mine, its, compensated));
+        mine.linears().forEach(Linear::release);
+        its.linears().forEach(Linear::release);
+    }
+
+    private static String kindOf(String how) {
+        String partner = how.substring(how.lastIndexOf(' ') + 1);
+        return partner.replaceAll("\\.\\d+\\.", ".*.");
+    }
+
+    private void layer(int index, String name, Linear l, Matrix stored, Optional<QuantizedMatrix> q, boolean claimed, ExpectedWeights.Expected expected,
+                       Optional<ConfigRules> rules, Block mine, QuantizedModel model) {
+        LayerCheck check = new LayerCheck(index, name, l, stored, findings::add);
+        Supplier<Optional<String>> elsewhere = () -> new Neighbours(original).whose(index, l, mine, stored);
+        if (q.isPresent()) {
+            rules.ifPresent(r -> findings.addAll(r.layer(name, q.get())));
+            layers.add(check.withCodes(q.get(), bits(q.get()), expected, elsewhere));
+        } else {
+            String scheme = claimed ? model.format() : "float";
+            layers.add(check.withoutCodes(expected, scheme, claimed ? 0 : 16, claimed, elsewhere));
+        }
+    }
+
+    /** Average bits of a weight with scales of 16 bits and zero points of the codes' width. */
+    private static double bits(QuantizedMatrix q) {
+        double n = q.codes().length;
+        double scale = q.scheme().granularity().kind() == Granularity.Kind.PER_GROUP && !q.scheme().isInteger() ? 8 : 16;
+        return q.scheme().bits() + (q.scales().length * scale + (double) q.zeros().length * q.scheme().bits()) / n;
+    }
+}
