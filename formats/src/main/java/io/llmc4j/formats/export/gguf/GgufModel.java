@@ -12,6 +12,8 @@ import io.llmc4j.formats.export.gguf.arch.BlockReader;
 import io.llmc4j.formats.export.gguf.arch.GgufArch;
 import io.llmc4j.formats.export.gguf.arch.TensorNames;
 import io.llmc4j.formats.export.gguf.block.GgmlType;
+import io.llmc4j.formats.export.gguf.vocab.TokenizerJson;
+import io.llmc4j.formats.text.Tokenizer;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
@@ -82,6 +84,11 @@ public final class GgufModel implements ModelSource {
 
     public GgufMetadata metadata() {
         return files.metadata();
+    }
+
+    /** The tokenizer that the file carries; the caller closes it. */
+    public Tokenizer tokenizer() {
+        return Tokenizer.of(TokenizerJson.of(metadata()), new byte[0], paths().getFirst().toString());
     }
 
     public List<Path> paths() {
