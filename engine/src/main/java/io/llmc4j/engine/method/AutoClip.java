@@ -24,15 +24,16 @@ import java.util.Optional;
  * @param byFactors version 2
  * @param symmetric both ends as one; empty: as the layer's scheme
  * @param save      keep the factors as artifact "clips"
+ * @param most      tokens that the search looks at; 0: LLMC's rule ({@code calib.seq_len})
  */
-record AutoClip(boolean byFactors, Optional<Boolean> symmetric, boolean save) implements Clip {
+record AutoClip(boolean byFactors, Optional<Boolean> symmetric, boolean save, int most) implements Clip {
 
     /** Layers whose name contains one of these are never clipped; a substring test, so "block_sparse_moe" is one (ODD-33). */
     private static final List<String> SKIPPED = List.of("q_", "k_", "query", "key", "Wqkv");
 
     static AutoClip of(MethodOptions options) {
         return new AutoClip(options.choice("clip_version", "v1", "v2").equals("v2"),
-                options.has("clip_sym") ? Optional.of(options.flag("clip_sym", false)) : Optional.empty(), options.flag("save_clip", false));
+                options.has("clip_sym") ? Optional.of(options.flag("clip_sym", false)) : Optional.empty(), options.flag("save_clip", false), 0);
     }
 
     static boolean skips(Linear layer) {
@@ -77,7 +78,7 @@ record AutoClip(boolean byFactors, Optional<Boolean> symmetric, boolean save) im
                 work.note(layer, "no calibration token reached it: not clipped");
                 continue;
             }
-            clip(work, layer, quantizer.get(), sampled(inputs, tokens(work.config(), inputs)));
+            clip(work, layer, quantizer.get(), sampled(inputs, most > 0 ? most : tokens(work.config(), inputs)));
         }
     }
 
@@ -139,7 +140,7 @@ record AutoClip(boolean byFactors, Optional<Boolean> symmetric, boolean save) im
         return logit != logit ? Float.POSITIVE_INFINITY : logit;
     }
 
-    private static int tokens(RunConfig config, Inputs inputs) {
+    static int tokens(RunConfig config, Inputs inputs) {
         return config.calibration().map(CalibrationSet::seqLen).orElse((int) Math.min(inputs.rows(), 512));
     }
 

@@ -5,6 +5,7 @@ import io.llmc4j.engine.autodiff.AdamW;
 import io.llmc4j.engine.autodiff.LossOps;
 import io.llmc4j.engine.autodiff.Tape;
 import io.llmc4j.engine.autodiff.Var;
+import io.llmc4j.engine.calibrate.Inputs;
 import io.llmc4j.engine.method.training.Epochs;
 import io.llmc4j.engine.method.training.FloatStream;
 import io.llmc4j.engine.method.training.QuantizedParameters;
@@ -14,11 +15,13 @@ import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.Norm;
+import io.llmc4j.engine.model.Subset;
 import io.llmc4j.engine.model.TapedBlock;
 import io.llmc4j.engine.pipeline.RunConfig;
+import io.llmc4j.engine.quant.ActivationRoundings;
 import io.llmc4j.engine.quant.ClipFactors;
 import io.llmc4j.engine.quant.QuantScheme;
-import io.llmc4j.engine.quant.RangeLayout;
+import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.WeightRoundings;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.ArrayList;
@@ -36,15 +39,17 @@ final class OmniQuantTraining implements Transform {
     private static final float FIRST_LOGIT = 4f;
 
     private final OmniQuant.Settings settings;
-    private final FloatStream stream = new FloatStream("omniquant");
+    private final FloatStream stream;
     private final Map<String, float[]> maxima = new HashMap<>();
     private final Map<String, float[]> middles = new HashMap<>();
 
     /** Clip logits of one layer; {@code lower} has no elements for symmetric grids. */
     private record Clip(Var upper, Var lower) { }
 
-    OmniQuantTraining(OmniQuant.Settings settings) {
+    /** @param stream advanced by an earlier stage */
+    OmniQuantTraining(OmniQuant.Settings settings, FloatStream stream) {
         this.settings = settings;
+        this.stream = stream;
     }
 
     @Override
@@ -60,10 +65,13 @@ final class OmniQuantTraining implements Transform {
     @Override
     public void check(RunConfig config) {
         LearningRules.check(name(), config);
-        if (settings.searchClip() || settings.searchScale()) {
-            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "OmniQuant: search_clip_init and search_scale_init need the results of another method; "
-                    + "run method: [AWQ, OmniQuant] instead");
-        }
+        settings.clips().ifPresent(p -> SavedVectors.open("clip_path", p, "clips").close());
+        settings.startScales().ifPresent(p -> SavedVectors.open("scale_path", p, "scales").close());
+    }
+
+    @Override
+    public Needs needs() {
+        return settings.searchClip() && settings.clips().isEmpty() ? Needs.of(Need.INPUTS) : Needs.NOTHING;
     }
 
     @Override
@@ -113,7 +121,6 @@ final class OmniQuantTraining implements Transform {
     @Override
     public void apply(BlockWork work) {
         boolean first = work.block().index() == 0;
-        stream.advance(work);
         Optional<EquivalentScales> scales = settings.scales() ? Optional.of(equivalentScales(work)) : Optional.empty();
         Map<String, Clip> clips = settings.clip() ? clips(work) : Map.of();
         AdamW optimizer = new AdamW();
@@ -143,7 +150,7 @@ final class OmniQuantTraining implements Transform {
     }
 
     private EquivalentScales equivalentScales(BlockWork work) {
-        Map<String, float[]> first = EquivalentScales.first(work, maxima, settings.alpha(), settings.upToDown());
+        Map<String, float[]> first = settings.startScales().isPresent() ? saved(work) : EquivalentScales.first(work, maxima, settings.alpha(), settings.upToDown());
         Map<String, float[]> shifts = new HashMap<>();
         if (settings.shift()) {
             first.keySet().forEach(key -> shifts.put(key, middles.get(work.fullName(work.block().linear(key)))));
@@ -151,16 +158,63 @@ final class OmniQuantTraining implements Transform {
         return new EquivalentScales(work, first, shifts);
     }
 
-    private static Map<String, Clip> clips(BlockWork work) {
-        Map<String, Clip> out = new LinkedHashMap<>();
-        for (Linear l : work.block().linears()) {
-            Optional<QuantScheme> scheme = work.scheme(l).weight();
-            if (scheme.isPresent()) {
-                int ranges = RangeLayout.of(scheme.get().granularity(), l.out(), l.in()).ranges();
-                out.put(l.name(), new Clip(logits(ranges), scheme.get().symmetric() ? TapedQuantizers.NONE : logits(ranges)));
+    /** AWQ's scales, away from zero. */
+    private Map<String, float[]> saved(BlockWork work) {
+        Map<String, float[]> out = new LinkedHashMap<>();
+        try (SavedVectors scales = SavedVectors.open("scale_path", settings.startScales().orElseThrow(), "scales")) {
+            for (Subset s : work.block().subsets()) {
+                String key = EquivalentScales.keyLayer(s);
+                if (s.previous().isPresent() && EquivalentScales.trained(work.block(), s, settings.upToDown())) {
+                    scales.find(work.fullName(work.block().linear(key))).ifPresent(v -> {
+                        for (int i = 0; i < v.length; i++) {
+                            v[i] = Math.max(v[i], 1e-5f);
+                        }
+                        out.put(key, v);
+                    });
+                }
             }
         }
         return out;
+    }
+
+    private Map<String, Clip> clips(BlockWork work) {
+        Map<String, Clip> out = new LinkedHashMap<>();
+        try (LoadedClips loaded = new LoadedClips(settings.searchClip() ? settings.clips() : Optional.empty())) {
+            for (Linear l : work.block().linears()) {
+                Optional<Quantizer> quantizer = work.weightQuantizer(l);
+                if (quantizer.isEmpty() || settings.searchClip() && AutoClip.skips(l)) {
+                    continue;
+                }
+                boolean symmetric = quantizer.get().scheme().symmetric();
+                if (!settings.searchClip()) {
+                    int ranges = quantizer.get().layout(l.out(), l.in()).ranges();
+                    out.put(l.name(), new Clip(logits(ranges), symmetric ? TapedQuantizers.NONE : logits(ranges)));
+                    continue;
+                }
+                ClipFactors f = loaded.factors(work, l, quantizer.get()).orElseGet(() -> searched(work, l, quantizer.get()));
+                out.put(l.name(), new Clip(column(f.upper()), symmetric ? TapedQuantizers.NONE : column(f.lower())));
+            }
+        }
+        return out;
+    }
+
+    /** The clip search of AWQ (its first version, as LLMC has it here) as logits; an unclipped range has +infinity and never moves. */
+    private static ClipFactors searched(BlockWork work, Linear layer, Quantizer quantizer) {
+        Inputs inputs = work.inputs(layer);
+        if (inputs.chunks() == 0) {
+            work.note(layer, "no calibration token reached it: not clipped");
+            float[] open = new float[quantizer.layout(layer.out(), layer.in()).ranges()];
+            Arrays.fill(open, Float.POSITIVE_INFINITY);
+            return new ClipFactors(open, quantizer.scheme().symmetric() ? new float[0] : open.clone());
+        }
+        boolean symmetric = quantizer.scheme().symmetric();
+        ClipSearch.Ranges best = new ClipSearch(quantizer, work.activationQuantizer(layer).map(ActivationRoundings::dynamic), symmetric, false)
+                .best(layer.weight(), AutoClip.sampled(inputs, AutoClip.tokens(work.config(), inputs)));
+        return AutoClip.factors(layer.weight(), best, symmetric, quantizer.scheme().granularity());
+    }
+
+    private static Var column(float[] v) {
+        return Var.parameter(new Matrix(v.length, 1, v.clone()));
     }
 
     private static Var logits(int n) {

@@ -1,19 +1,26 @@
 package io.llmc4j.engine.method;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.method.training.FloatStream;
+import io.llmc4j.engine.method.training.ObserveFloat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * TesseraQ (arXiv 2410.19103): block reconstruction learns for every weight whether it rounds up or down, and hardens the most decided ones
  * progressively; an output factor of each range may be learnt too.
  *
  * <p>Settings are LLMC's: {@code lr}, {@code scale_lr}, {@code iterations} (for each threshold), {@code batch_size}, {@code thresholds} (the share of weights that
- * stays soft), {@code optimize_scale}. A clip search before it is a stage of its own ({@code weight_clip}).
+ * stays soft), {@code optimize_scale}, {@code weight_clip} with {@code clip_version} v1 (search) or v2 ({@code clip_path}), {@code load_transform} with
+ * {@code scale_path}.
  */
 final class TesseraQ implements Method {
 
     private static final List<Double> SHIPPED = List.of(0.75, 0.5, 0.375, 0.25, 0.125, 0.09, 0.06, 0.04, 0.02, 0.005);
+
+    /** Tokens of its clip search. */
+    private static final int CLIP_TOKENS = 512;
 
     record Settings(double rate, double scaleRate, int iterations, int batch, List<Double> thresholds, boolean outputFactor) { }
 
@@ -41,8 +48,20 @@ final class TesseraQ implements Method {
         if (s.iterations < 0 || s.batch < 1) {
             throw BadInput.of(BadInput.Common.CONFIG, "special.iterations is %d and special.batch_size %d; at least 0 and 1 are expected", s.iterations, s.batch);
         }
-        List<Stage> stages = new ArrayList<>();
-        stages.add(new TesseraQTraining(s));
+        FloatStream stream = new FloatStream("tesseraq");
+        List<Stage> stages = new ArrayList<>(List.of(new ObserveFloat(stream)));
+        if (o.flag("load_transform", false)) {
+            stages.add(new SavedScales(o.text("scale_path", "")));
+        }
+        Optional<String> clips = Optional.empty();
+        if (o.flag("weight_clip", false)) {
+            if (o.choice("clip_version", "v1", "v2").equals("v1")) {
+                stages.add(new AutoClip(false, o.has("clip_sym") ? Optional.of(o.flag("clip_sym", false)) : Optional.empty(), false, CLIP_TOKENS));
+            } else {
+                clips = Optional.of(o.text("clip_path", ""));
+            }
+        }
+        stages.add(new TesseraQTraining(s, stream, clips));
         return stages;
     }
 }

@@ -15,16 +15,17 @@ import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.TapedBlock;
 import io.llmc4j.engine.pipeline.RunConfig;
+import io.llmc4j.engine.quant.ClipFactors;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantParams;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.WeightRoundings;
 import io.llmc4j.engine.tensor.Matrix;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 
 /** TesseraQ's stage (spec 3.18): V starts where floor + h(V) is the weight itself, hardens by quantiles, is merged into the weight at the end. */
@@ -34,7 +35,8 @@ final class TesseraQTraining implements Round {
     private static final double FACTOR_DECAY = 1e-4;
 
     private final TesseraQ.Settings settings;
-    private final FloatStream stream = new FloatStream("tesseraq");
+    private final FloatStream stream;
+    private final Optional<String> clips;
 
     /** One layer: floor(w / s) by range, rounding variables V, factor variables f (no elements: not learnt). */
     private record Soft(Linear layer, Quantizer quantizer, QuantParams params, Matrix base, Var v, Var f) {
@@ -43,8 +45,14 @@ final class TesseraQTraining implements Round {
         }
     }
 
-    TesseraQTraining(TesseraQ.Settings settings) {
+    /**
+     * @param stream advanced by an earlier stage
+     * @param clips  where an earlier run saved clip factors, or empty
+     */
+    TesseraQTraining(TesseraQ.Settings settings, FloatStream stream, Optional<String> clips) {
         this.settings = settings;
+        this.stream = stream;
+        this.clips = clips;
     }
 
     @Override
@@ -64,10 +72,11 @@ final class TesseraQTraining implements Round {
 
     @Override
     public void apply(BlockWork work) {
-        stream.advance(work);
         Map<String, Soft> soft = new LinkedHashMap<>();
-        for (Linear l : work.block().linears()) {
-            work.weightQuantizer(l).ifPresent(q -> soft.put(l.name(), soft(l, q)));
+        try (LoadedClips loaded = new LoadedClips(clips)) {
+            for (Linear l : work.block().linears()) {
+                work.weightQuantizer(l).ifPresent(q -> soft.put(l.name(), soft(l, q, loaded.factors(work, l, q))));
+            }
         }
         TapedBlock block = new TapedBlock(work.decoder(), work.block(), new QuantizedParameters(work) {
             @Override
@@ -91,9 +100,9 @@ final class TesseraQTraining implements Round {
         soft.values().forEach(s -> merge(work, s));
     }
 
-    private Soft soft(Linear layer, Quantizer quantizer) {
+    private Soft soft(Linear layer, Quantizer quantizer, Optional<ClipFactors> factors) {
         Matrix w = layer.weight();
-        QuantParams params = quantizer.params(w);
+        QuantParams params = factors.isPresent() ? factors.get().params(quantizer, w) : quantizer.params(w);
         int ranges = params.ranges();
         int n = w.data().length / ranges;
         Matrix base = new Matrix(ranges, n);
