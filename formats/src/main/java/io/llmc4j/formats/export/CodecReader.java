@@ -45,6 +45,14 @@ public abstract class CodecReader implements WeightReader {
         return Optional.of(decode(m));
     }
 
+    @Override
+    public Optional<Float> inputScale(StoredModule m) {
+        if (!otherParts.contains("input_scale") || m.find("input_scale").isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(new ModuleTensors(m.name(), m.store()::find).floats("input_scale", 1)[0]);
+    }
+
     private QuantizedMatrix decode(StoredModule m) {
         QuantizedMatrix q = codec(m).decode(new ModuleTensors(m.name(), m.store()::find));
         if (q.rows() != m.layout().out() || q.cols() != m.layout().in()) {

@@ -26,6 +26,9 @@ final class ConfigFile {
     static ObjectNode copy(JsonNode source) {
         ObjectNode n = source.deepCopy();
         n.remove(List.of("quantization_config", "compression_config", "quantization"));
+        if (n.path("quant_method").isTextual()) {
+            n.remove("quant_method");
+        }
         return n;
     }
 

@@ -41,6 +41,9 @@ import java.util.Set;
  */
 public final class ModelDirectorySink implements ModelSink {
 
+    /** What older loaders read instead of quantization_config: it would speak of the source's quantization. */
+    private static final Set<String> STALE = Set.of("quantize_config.json", "quant_config.json");
+
     private final HfModel source;
     private final ModuleWriter writer;
     private final OutputDirectory directory;
@@ -317,7 +320,7 @@ public final class ModelDirectorySink implements ModelSink {
         writer.files().forEach((name, json) ->
                 files.add(AtomicFile.write(directory.staging().resolve(name), ConfigFile.print(json).getBytes(StandardCharsets.UTF_8))));
         readBack.digests(shards.digests());
-        source.directory().ifPresent(d -> files.addAll(directory.copy(d, source.sideFiles())));
+        source.directory().ifPresent(d -> files.addAll(directory.copy(d, source.sideFiles().stream().filter(p -> !STALE.contains(p.toString())).toList())));
         Path target = directory.commit();
         return new Written(target, files.stream().map(f -> new WrittenFile(directory.staging().relativize(f.path()).toString(), f.bytes(), f.sha256())).toList(),
                 List.copyOf(dropped));

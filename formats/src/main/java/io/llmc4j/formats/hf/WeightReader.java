@@ -1,5 +1,6 @@
 package io.llmc4j.formats.hf;
 
+import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.List;
@@ -19,4 +20,14 @@ public interface WeightReader {
 
     /** The stored codes, scales and zero points, [out, in]; empty when a {@link QuantizedMatrix} cannot carry this kind. */
     Optional<QuantizedMatrix> codes(StoredModule module);
+
+    /** How a server rounds the module's inputs; empty when it does not, or when the format says nothing of it. */
+    default Optional<QuantScheme> activation(StoredModule module) {
+        return Optional.empty();
+    }
+
+    /** The static scale of the module's inputs. Throws BadInput (FORMAT) when it is not one number. */
+    default Optional<Float> inputScale(StoredModule module) {
+        return Optional.empty();
+    }
 }

@@ -2,10 +2,12 @@ package io.llmc4j.formats.export.compressedtensors;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.formats.export.CodecReader;
 import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.hf.StoredModule;
 import java.util.List;
+import java.util.Optional;
 
 /** Reads the modules of a compressed-tensors model, whichever of its layouts they have. */
 public final class CompressedTensorsReader extends CodecReader {
@@ -22,6 +24,11 @@ public final class CompressedTensorsReader extends CodecReader {
     @Override
     public boolean holds(StoredModule m) {
         return m.find("weight_scale").isPresent();
+    }
+
+    @Override
+    public Optional<QuantScheme> activation(StoredModule m) {
+        return config.groupOf(m.name()).flatMap(CompressedTensorsConfig.Group::inputs).map(QuantArgs::scheme);
     }
 
     @Override
