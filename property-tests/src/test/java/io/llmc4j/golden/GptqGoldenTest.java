@@ -8,7 +8,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GptqGoldenTest {
 
     @ParameterizedTest
-    @CsvSource({"llama_g,gptq_w4_g_act", "llama_g,gptq_w4_g_act_static", "llama_g,gptq_w4_pc",
+    @CsvSource({"llama_g,gptq_w4_g_act", "llama_g,gptq_w4_g_act_static", "llama_g,gptq_w4_g_noact", "llama_g,gptq_w4_g_sym", "llama_g,gptq_w4_pc",
         "llama_g,gptq_w3_g_act", "llama_g,owq_w3_pc", "opt_g,gptq_w4_g_act"})
     void perplexityAndWeights(String model, String name) {
         GoldenMethods.hold(model, name, GoldenMethods.Closeness.EXACT);

@@ -39,21 +39,27 @@ public final class Gathering implements AutoCloseable {
      */
     public void add(Linear layer, Matrix x, int batch, int tokens, int logicalBatch, boolean routed) {
         inputs.ifPresent(i -> i.add(logicalBatch, new Hidden(batch, tokens, x)));
-        gram.ifPresent(h -> {
-            Matrix seen = x;
-            if (layer.inputRotation().isPresent()) {
-                seen = x.copy();
-                layer.inputRotation().get().rotate(seen);
-            }
-            Products.addGram(seen, h);
-        });
         maxima.ifPresent(m -> max(x, m));
+        int before = samples;
         if (!routed) {
             samples += batch;
         } else if (logicalBatch != lastBatch) {
             samples++;
         }
         lastBatch = logicalBatch;
+        gram.ifPresent(h -> addToHessian(h, layer, x, before));
+    }
+
+    /** H = H n / (n + B), then H += (sqrt(2 / (n + B)) x)ᵀ (sqrt(2 / (n + B)) x): LLMC's roundings, in float32 and in the order of the tokens. */
+    private void addToHessian(Matrix h, Linear layer, Matrix x, int before) {
+        Kernels kernels = Kernels.get();
+        if (before != samples) {
+            kernels.scale(h.data().length, (float) ((double) before / samples), h.data(), 0);
+        }
+        Matrix seen = x.copy();
+        layer.inputRotation().ifPresent(r -> r.rotate(seen));
+        kernels.scale(seen.data().length, (float) Math.sqrt(2.0 / samples), seen.data(), 0);
+        Products.addGram(seen, h);
     }
 
     private static void max(Matrix x, float[] m) {
@@ -71,11 +77,7 @@ public final class Gathering implements AutoCloseable {
 
     /** (2 / samples) XᵀX, a copy. */
     public Matrix hessian() {
-        Matrix h = gram.orElseThrow().copy();
-        if (samples > 0) {
-            Kernels.get().scale(h.data().length, (float) (2.0 / samples), h.data(), 0);
-        }
-        return h;
+        return gram.orElseThrow().copy();
     }
 
     public float[] maxima() {
