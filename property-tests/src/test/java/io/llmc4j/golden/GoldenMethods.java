@@ -74,8 +74,13 @@ public final class GoldenMethods {
 
     /** As {@link #hold(String, String, Closeness)} for the comparisons (by tensor, "scale b0 call 1" or "fq/b0.mlp.up_proj.weight") that the filter lets through. */
     public static Outcome hold(String model, String name, Closeness closeness, Predicate<String> compared) {
+        return hold(model, name, closeness, compared, c -> c);
+    }
+
+    /** As above with a change of the configuration. */
+    public static Outcome hold(String model, String name, Closeness closeness, Predicate<String> compared, UnaryOperator<RunConfig> change) {
         JsonNode entry = entry(model, name);
-        Outcome outcome = run(entry, name, c -> c, Set.of());
+        Outcome outcome = run(entry, name, change, Set.of());
         List<String> failures = new ArrayList<>();
         for (EvaluationResult r : outcome.summary.evaluations()) {
             double theirs = entry.get("ppl").get(r.position().label()).asDouble();

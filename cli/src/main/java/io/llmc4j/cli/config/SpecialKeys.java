@@ -104,6 +104,7 @@ public final class SpecialKeys {
                 needed(flag("true_sequential", true, "after each subset of a block, the next subset's inputs come from the quantized layers before it")),
                 flag("owq", false, "keep the most sensitive columns in float"),
                 new Setting("n_outs", Type.INTEGERS, "", List.of(), "with owq: columns kept, one number a linear layer of a block"),
+                text("factor_precision", "float64", "arithmetic of the Hessian's factorisation; LLMC's is float32", "float64", "float32"),
                 integer("chunk_num", "1", "parts in which inputs are added to the Hessian")));
         t.put("OWQ", t.get("GPTQ"));
         t.put("SpQR", List.of(needed(flag("actorder", false, "columns by falling diagonal of the Hessian")),

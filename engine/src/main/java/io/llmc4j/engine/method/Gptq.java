@@ -1,6 +1,7 @@
 package io.llmc4j.engine.method;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.linalg.Precision;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.Subset;
 import io.llmc4j.engine.pipeline.RunConfig;
@@ -14,6 +15,7 @@ import io.llmc4j.engine.quant.WeightRoundings;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -56,11 +58,16 @@ final class Gptq implements Method {
             throw BadInput.of(BadInput.Common.CONFIG, "special.blocksize is %d and special.percdamp %s; at least 1 and at least 0 are expected", blockSize, damping);
         }
         return List.of(new Rounding(!keep && o.flag("actorder", false), !keep && o.flag("static_groups", false), damping, blockSize,
-                o.flag("true_sequential", o.quantOut()), keep ? Optional.of(kept) : Optional.empty()));
+                o.flag("true_sequential", o.quantOut()),
+                Precision.valueOf(o.choice("factor_precision", "float64", "float32").toUpperCase(Locale.ROOT)), keep ? Optional.of(kept) : Optional.empty()));
     }
 
-    /** @param kept columns that stay float, by linear layer of the block in module order */
-    private record Rounding(boolean actOrder, boolean staticGroups, double damping, int blockSize, boolean sequential, Optional<List<Integer>> kept)
+    /**
+     * @param precision of the Hessian's factorisation ({@code factor_precision}, a key of our own)
+     * @param kept      columns that stay float, by linear layer of the block in module order
+     */
+    private record Rounding(boolean actOrder, boolean staticGroups, double damping, int blockSize, boolean sequential, Precision precision,
+                            Optional<List<Integer>> kept)
             implements Round {
 
         @Override
@@ -89,7 +96,7 @@ final class Gptq implements Method {
                 }
                 if (kind == Granularity.Kind.PER_HEAD || kind == Granularity.Kind.PER_BLOCK) {
                     throw BadInput.of(BadInput.Common.CONFIG, "%s does not work with weight granularity %s; use per_group, per_channel or per_tensor", name(),
-                            kind.name().toLowerCase(java.util.Locale.ROOT));
+                            kind.name().toLowerCase(Locale.ROOT));
                 }
             }
         }
@@ -125,7 +132,7 @@ final class Gptq implements Method {
                     together.forEach(l -> work.note(l, "no calibration token reached it: rounded to nearest"));
                     continue;
                 }
-                InverseHessian inverse = InverseHessian.of(h, order(work, first, h), damping, work.fullName(first));
+                InverseHessian inverse = InverseHessian.of(h, order(work, first, h), damping, precision, work.fullName(first));
                 together.forEach(l -> round(work, l, inverse));
             }
         }

@@ -3,6 +3,7 @@ package io.llmc4j.engine.method;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.linalg.Cholesky;
 import io.llmc4j.engine.linalg.NotPositiveDefinite;
+import io.llmc4j.engine.linalg.Precision;
 import io.llmc4j.engine.tensor.Matrix;
 
 /**
@@ -27,6 +28,11 @@ record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double da
      * @param where for errors
      */
     static InverseHessian of(Matrix h, ColumnOrder order, double damping, String where) {
+        return of(h, order, damping, Precision.FLOAT64, where);
+    }
+
+    /** @param precision of the factorisation; LLMC's is float32, which decides ties that are closer than its rounding */
+    static InverseHessian of(Matrix h, ColumnOrder order, double damping, Precision precision, String where) {
         int n = h.rows();
         boolean[] dead = new boolean[n];
         Matrix p = new Matrix(n, n);
@@ -57,7 +63,7 @@ record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double da
             }
             added = total;
             try {
-                return new InverseHessian(Cholesky.upperInverseFactor(p), order, dead, d, d != damping);
+                return new InverseHessian(Cholesky.upperInverseFactor(p, precision), order, dead, d, d != damping);
             } catch (NotPositiveDefinite e) {
                 if (d >= LARGEST_DAMPING) {
                     throw BadInput.of(BadInput.Common.DATA, "the Hessian of %s has no factor even with damping %s: its inputs are not finite or far out of range", where, d);
