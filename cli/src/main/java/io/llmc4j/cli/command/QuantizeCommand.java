@@ -60,7 +60,7 @@ final class QuantizeCommand implements Callable<Integer> {
             showDefaultValue = Visibility.NEVER)
     private Optional<Path> calibration = Optional.empty();
 
-    @Option(names = "--samples", paramLabel = "N", defaultValue = "128", description = "windows of calibration text, drawn at random places")
+    @Option(names = "--samples", paramLabel = "N", defaultValue = "32", description = "windows of calibration text, drawn at random places")
     private int samples;
 
     @Option(names = "--seq-len", paramLabel = "L", description = "tokens of a window, of calibration and of evaluation (default: the model's context, at most 2048)",
