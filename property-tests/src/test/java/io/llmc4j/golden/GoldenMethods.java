@@ -119,8 +119,7 @@ public final class GoldenMethods {
             }
         }
         if (!positions.isEmpty()) {
-            config = config.withEvaluations(List.of(new Evaluation("eval", Evaluation.Kind.PERPLEXITY,
-                    windows(model, entry.get("config").at("/eval/seq_len").asInt()), positions)));
+            config = config.withEvaluations(List.of(evaluation(model, entry.at("/config/eval"), positions)));
         }
         Map<String, LayerResult> layers = new HashMap<>();
         List<float[]> scales = new ArrayList<>();
@@ -171,17 +170,39 @@ public final class GoldenMethods {
         });
     }
 
+    private static Evaluation evaluation(String model, JsonNode eval, Set<Position> positions) {
+        if (eval.path("type").asText("ppl").equals("decode_ppl")) {
+            Position first = positions.iterator().next();
+            return Evaluation.decoding("eval", texts(model), eval.get("num_samples").asInt(), eval.get("num_eval_tokens").asInt(), first,
+                    positions.toArray(Position[]::new));
+        }
+        return new Evaluation("eval", Evaluation.Kind.PERPLEXITY, windows(model, eval.get("seq_len").asInt()), positions);
+    }
+
     /** LLMC's evaluation windows of the golden text. */
     static synchronized int[][] windows(String model, int seqLen) {
         return WINDOWS.computeIfAbsent(model + seqLen, k -> {
-            try (InputStream in = GoldenMethods.class.getResourceAsStream("/golden/methods/eval.json"); Tokenizer t = Tokenizer.open(directory(model))) {
-                List<String> texts = new ArrayList<>();
-                new ObjectMapper().readTree(in).forEach(n -> texts.add(n.asText()));
-                return Evaluation.windows(EvaluationText.WIKITEXT2.tokens(texts, t, seqLen), seqLen);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
+            try (Tokenizer t = Tokenizer.open(directory(model))) {
+                return Evaluation.windows(EvaluationText.WIKITEXT2.tokens(texts(), t, seqLen), seqLen);
             }
         });
+    }
+
+    /** The golden texts, each by itself. */
+    private static List<int[]> texts(String model) {
+        try (Tokenizer t = Tokenizer.open(directory(model))) {
+            return texts().stream().map(t::encode).toList();
+        }
+    }
+
+    private static List<String> texts() {
+        try (InputStream in = GoldenMethods.class.getResourceAsStream("/golden/methods/eval.json")) {
+            List<String> texts = new ArrayList<>();
+            new ObjectMapper().readTree(in).forEach(n -> texts.add(n.asText()));
+            return texts;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static void compareScales(Outcome o, String model, String name, Closeness closeness, Predicate<String> compared, List<String> failures) {

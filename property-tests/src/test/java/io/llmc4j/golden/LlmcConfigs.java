@@ -43,7 +43,7 @@ final class LlmcConfigs {
         }
         if (quant.has("kvcache")) {
             JsonNode kv = quant.get("kvcache");
-            run = run.withKvCache(new KvCacheScheme(kv.get("method").asText(), scheme(kv), kv.path("residual_length").asInt(128)));
+            run = run.withKvCache(new KvCacheScheme(kv.get("method").asText(), scheme(kv).withStatic(act.map(QuantScheme::isStatic).orElse(false)), kv.path("residual_length").asInt(128)));
         }
         return run;
     }

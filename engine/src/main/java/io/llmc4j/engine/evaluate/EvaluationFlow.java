@@ -7,6 +7,7 @@ import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
 import java.util.function.Supplier;
 
@@ -21,18 +22,20 @@ public final class EvaluationFlow implements AutoCloseable {
     private final Position position;
     private final StateStore.States states;
     private final int together;
+    private final boolean decoding;
     private final Supplier<KvCache> cache;
 
     /**
      * @param chunkTokens tokens that flow through a block together
-     * @param cache       a fresh cache for each chunk of each pass
+     * @param cache       the cache for each chunk of each pass; for decode_ppl it has to remember
      */
     public EvaluationFlow(Decoder decoder, ModelEnds ends, Evaluation evaluation, Position position, StateStore store, int chunkTokens, Supplier<KvCache> cache) {
         this.decoder = decoder;
         this.evaluation = evaluation;
         this.position = position;
         this.states = store.states(evaluation.name() + " " + position.label());
-        this.together = Math.max(1, chunkTokens / evaluation.seqLen());
+        this.decoding = evaluation.kind() == Evaluation.Kind.DECODE_PERPLEXITY;
+        this.together = decoding ? 1 : Math.max(1, chunkTokens / evaluation.seqLen());
         this.cache = cache;
         for (int c = 0; c < chunks(); c++) {
             states.put(c, decoder.embed(ends, ids(c)));
@@ -58,8 +61,20 @@ public final class EvaluationFlow implements AutoCloseable {
     /** All windows through the block as it is now. */
     public void through(Block block) {
         for (int c = 0; c < chunks(); c++) {
-            states.put(c, decoder.block(block, states.get(c), ForwardHooks.NONE, cache.get()));
+            Hidden in = states.get(c);
+            states.put(c, decoding ? decoded(block, in, cache.get()) : decoder.block(block, in, ForwardHooks.NONE, cache.get()));
         }
+    }
+
+    /** Token by token through the cache. The last token of a text predicts nothing and is not fed. */
+    private Hidden decoded(Block block, Hidden in, KvCache cache) {
+        Matrix x = in.data();
+        Matrix out = new Matrix(x.rows(), x.cols());
+        for (int t = 0; t + 1 < in.tokens(); t++) {
+            Hidden y = decoder.block(block, new Hidden(1, 1, x.rows(t, t + 1)), ForwardHooks.NONE, cache);
+            System.arraycopy(y.data().data(), 0, out.data(), t * x.cols(), x.cols());
+        }
+        return in.with(out);
     }
 
     /** exp of the mean negative log-likelihood of every token but the first of each window, added up in float64 (spec 15.2). */
@@ -70,7 +85,7 @@ public final class EvaluationFlow implements AutoCloseable {
                 sum += window;
             }
         }
-        return StrictMath.exp(sum / ((double) evaluation.windows().length * (evaluation.seqLen() - 1)));
+        return StrictMath.exp(sum / (evaluation.tokens() - evaluation.windows().length));
     }
 
     /** The most likely next token of every position, [windows * seqLen]; the lowest id among equals. */
@@ -82,7 +97,7 @@ public final class EvaluationFlow implements AutoCloseable {
             // Sequence by sequence: logits of a whole chunk may be large.
             for (int b = 0; b < h.batch(); b++) {
                 Hidden one = new Hidden(1, h.tokens(), h.data().rows(b * h.tokens(), (b + 1) * h.tokens()));
-                io.llmc4j.engine.tensor.Matrix logits = decoder.logits(ends, one);
+                Matrix logits = decoder.logits(ends, one);
                 for (int r = 0; r < logits.rows(); r++) {
                     int best = 0;
                     for (int j = 1; j < logits.cols(); j++) {

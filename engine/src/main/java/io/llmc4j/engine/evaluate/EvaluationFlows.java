@@ -5,6 +5,7 @@ import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.model.PlainKvCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -13,6 +14,38 @@ import java.util.function.Supplier;
 /** All evaluations of a run, each in all versions of the model that it asks for. */
 public final class EvaluationFlows implements AutoCloseable {
 
+    /**
+     * What attention sees in each version of the model.
+     *
+     * @param quantized      an empty cache of the quantized version
+     * @param llmcCompatible the version without a quantized cache has one all the same (ODD-18), and the texts of decode_ppl share their history (ODD-81)
+     */
+    public record Caches(Supplier<KvCache> quantized, boolean llmcCompatible) {
+
+        Supplier<KvCache> of(Evaluation e, Position p) {
+            boolean rounded = p == Position.FAKE_QUANT || p == Position.FAKE_QUANT_WITHOUT_KV && llmcCompatible;
+            if (e.kind() != Evaluation.Kind.DECODE_PERPLEXITY) {
+                return rounded ? quantized : () -> KvCache.NONE;
+            }
+            Supplier<KvCache> fresh = () -> {
+                KvCache c = rounded ? quantized.get() : KvCache.NONE;
+                return c == KvCache.NONE ? new PlainKvCache() : c;
+            };
+            if (!llmcCompatible) {
+                return fresh;
+            }
+            return new Supplier<>() {
+                private KvCache shared;
+
+                @Override
+                public KvCache get() {
+                    shared = shared == null ? fresh.get() : shared;
+                    return shared;
+                }
+            };
+        }
+    }
+
     private final ModelEnds original;
     private final ModelEnds compressed;
     private final List<EvaluationFlow> flows = new ArrayList<>();
@@ -20,10 +53,10 @@ public final class EvaluationFlows implements AutoCloseable {
     /**
      * @param original   ends of the model as it came
      * @param compressed ends after rotations and the like
-     * @param cache      what the quantized version's attention sees
+     * @param caches     what attention sees
      */
     public EvaluationFlows(Decoder decoder, ModelEnds original, ModelEnds compressed, List<Evaluation> evaluations, StateStore store, int chunkTokens,
-                           Supplier<KvCache> cache) {
+                           Caches caches) {
         this.original = original;
         this.compressed = compressed;
         for (Evaluation e : evaluations) {
@@ -31,7 +64,7 @@ public final class EvaluationFlows implements AutoCloseable {
                 boolean reference = p == Position.PRETRAIN && e.kind() == Evaluation.Kind.TOKEN_AGREEMENT;
                 if (e.positions().contains(p) || reference) {
                     flows.add(new EvaluationFlow(decoder, p == Position.PRETRAIN ? original : compressed, e, p, store, chunkTokens,
-                            p == Position.FAKE_QUANT ? cache : () -> KvCache.NONE));
+                            caches.of(e, p)));
                 }
             }
         }
@@ -55,7 +88,7 @@ public final class EvaluationFlows implements AutoCloseable {
         for (EvaluationFlow f : flows) {
             ModelEnds ends = f.position() == Position.PRETRAIN ? original : compressed;
             double value;
-            if (f.evaluation().kind() == Evaluation.Kind.PERPLEXITY) {
+            if (f.evaluation().kind() != Evaluation.Kind.TOKEN_AGREEMENT) {
                 value = f.perplexity(ends);
             } else {
                 int[] tokens = f.mostLikely(ends);

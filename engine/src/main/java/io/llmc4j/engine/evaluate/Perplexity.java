@@ -3,6 +3,7 @@ package io.llmc4j.engine.evaluate;
 import io.llmc4j.engine.calibrate.SpillingStateStore;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.KvCache;
+import io.llmc4j.engine.model.PlainKvCache;
 import io.llmc4j.engine.pipeline.ModelSource;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
@@ -18,7 +19,8 @@ public final class Perplexity {
     public static EvaluationResult of(ModelSource source, Evaluation evaluation, RunConfig.Memory memory, RunListener listener) {
         Decoder decoder = new Decoder(source.spec());
         try (SpillingStateStore store = new SpillingStateStore(memory.stateBytes(), Path.of(System.getProperty("java.io.tmpdir")));
-             EvaluationFlow flow = new EvaluationFlow(decoder, source.ends(), evaluation, Position.PRETRAIN, store, memory.chunkTokens(), () -> KvCache.NONE)) {
+             EvaluationFlow flow = new EvaluationFlow(decoder, source.ends(), evaluation, Position.PRETRAIN, store, memory.chunkTokens(),
+                     evaluation.kind() == Evaluation.Kind.DECODE_PERPLEXITY ? PlainKvCache::new : () -> KvCache.NONE)) {
             int blocks = source.spec().blocks();
             for (int i = 0; i < blocks; i++) {
                 long start = System.nanoTime();

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.model;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.quant.QuantParams;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.StaticRange;
@@ -8,8 +9,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The Naive cache with calibrated parameters, one for a block's keys and one for its values. While calibrating, states pass through unrounded and
- * nothing is kept.
+ * The Naive cache with calibrated parameters, one for a block's keys and one for its values. Until a block is frozen its states pass through
+ * unrounded, widen its ranges, and nothing is kept.
  */
 public final class StaticKvCache implements KvCache {
 
@@ -19,32 +20,39 @@ public final class StaticKvCache implements KvCache {
     public record Params(QuantParams keys, QuantParams values) { }
 
     private final KvRounding rounding;
-    private final Map<Integer, Ranges> seen = new HashMap<>();
-    private final Map<Integer, Params> fixed = new HashMap<>();
+    private final Map<Integer, Ranges> seen;
+    private final Map<Integer, Params> fixed;
     private final Map<Integer, KeysValues> blocks = new HashMap<>();
-    private boolean calibrating = true;
 
     /** @param quantizer per tensor, with a static range rule */
     public StaticKvCache(Quantizer quantizer) {
-        this.rounding = new KvRounding(quantizer);
+        this(new KvRounding(quantizer), new HashMap<>(), new HashMap<>());
         StaticRange.of(quantizer.scheme());
     }
 
-    /** Ends calibration; a block that saw no sample is an error when it is used. */
-    public void freeze() {
-        calibrating = false;
-        seen.forEach((block, r) -> fixed.put(block, new Params(r.keys.params(rounding.quantizer()), r.values.params(rounding.quantizer()))));
-        seen.clear();
+    private StaticKvCache(KvRounding rounding, Map<Integer, Ranges> seen, Map<Integer, Params> fixed) {
+        this.rounding = rounding;
+        this.seen = seen;
+        this.fixed = fixed;
     }
 
-    /** Parameters by block, after {@link #freeze}. */
+    /** An empty cache for other sequences with the same ranges and parameters. */
+    public StaticKvCache fresh() {
+        return new StaticKvCache(rounding, seen, fixed);
+    }
+
+    /** Ends the calibration of a block. Throws BadInput (DATA) when it saw no sample. */
+    public void freeze(int block) {
+        Ranges r = seen.remove(block);
+        if (r == null) {
+            throw BadInput.of(BadInput.Common.DATA, "insufficient calibration data: the static cache of block %d saw no sample", block);
+        }
+        fixed.put(block, new Params(r.keys.params(rounding.quantizer()), r.values.params(rounding.quantizer())));
+    }
+
+    /** Parameters of the blocks that are frozen. */
     public Map<Integer, Params> params() {
         return Map.copyOf(fixed);
-    }
-
-    /** Forgets the sequence, keeps the parameters. */
-    public void reset() {
-        blocks.clear();
     }
 
     @Override
@@ -54,15 +62,12 @@ public final class StaticKvCache implements KvCache {
 
     @Override
     public KeysValues append(int block, AttentionSpec spec, KeysValues fresh, int batch) {
-        if (calibrating) {
+        Params p = fixed.get(block);
+        if (p == null) {
             Ranges r = seen.computeIfAbsent(block, b -> new Ranges(StaticRange.of(rounding.quantizer().scheme()), StaticRange.of(rounding.quantizer().scheme())));
             add(r.keys, fresh.keys(), fresh.tokens());
             add(r.values, fresh.values(), fresh.tokens());
             return fresh;
-        }
-        Params p = fixed.get(block);
-        if (p == null) {
-            throw new IllegalStateException("block " + block + " of the static cache saw no calibration sample");
         }
         KeysValues stored = blocks.get(block);
         KeysValues all = stored == null ? fresh : stored.then(fresh, batch);

@@ -34,6 +34,7 @@ public final class BlockFold {
     private final List<ModelSink> sinks;
     private final RunListener listener;
     private final Recipe recipe;
+    private final KvCaches caches;
     private final Map<String, Map<String, Matrix>> artifacts = new LinkedHashMap<>();
     private final List<RunSummary.LayerRow> rows = new ArrayList<>();
 
@@ -44,10 +45,7 @@ public final class BlockFold {
         this.sinks = List.copyOf(sinks);
         this.listener = listener;
         this.recipe = Recipe.of(config);
-        if (config.kvCache().isPresent()) {
-            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "KV-cache quantization (quant.kvcache, method %s) is not there yet; remove quant.kvcache",
-                    config.kvCache().get().method());
-        }
+        this.caches = KvCaches.of(config);
     }
 
     /** Runs to the end. Sinks are finished when all went well; closing them is the caller's. */
@@ -55,9 +53,10 @@ public final class BlockFold {
         long start = System.nanoTime();
         int blocks = source.spec().blocks();
         listener.started(config, blocks);
-        Passes passes = new Passes(new Decoder(source.spec()), () -> KvCache.NONE);
+        Decoder decoder = new Decoder(source.spec());
+        Passes passes = new Passes(decoder, caches::fresh);
         try (StateStore store = new SpillingStateStore(config.memory().stateBytes(), Path.of(System.getProperty("java.io.tmpdir")))) {
-            FoldedModel model = new FoldedModel(source, config, passes, store, listener);
+            FoldedModel model = new FoldedModel(source, config, new Passes(decoder, () -> KvCache.NONE), store, listener);
             for (Stage s : recipe.stages()) {
                 s.prepare(model);
             }
@@ -65,7 +64,7 @@ public final class BlockFold {
             Flow flow = recipe.needsData() ? new Flow(model, store) : Flow.NONE;
             List<EvaluationResult> values;
             try (EvaluationFlows evaluations = new EvaluationFlows(passes.decoder(), source.ends(), model.ends(), config.evaluations(), store,
-                    config.memory().chunkTokens(), passes.cache())) {
+                    config.memory().chunkTokens(), new EvaluationFlows.Caches(caches::fresh, config.llmcCompatible()))) {
                 for (int i = 0; i < blocks; i++) {
                     block(i, model, passes, store, flow, evaluations);
                 }
@@ -103,6 +102,7 @@ public final class BlockFold {
         long start = System.nanoTime();
         int blocks = source.spec().blocks();
         listener.blockStarted(index, blocks);
+        caches.beginBlock();
         Block block = source.block(index);
         evaluations.through(block, Position.PRETRAIN);
         if (model.dropped().contains(index)) {
@@ -133,8 +133,11 @@ public final class BlockFold {
     private List<LayerResult> stages(FoldedBlock work, Flow flow, boolean last) {
         long start = System.nanoTime();
         Needs needs = recipe.floatPass();
-        if (flow.in.isPresent() && (!config.quantOut() && !last || !needs.what().isEmpty())) {
-            work.floatPass(needs);
+        if (flow.in.isPresent() && (!config.quantOut() && !last || !needs.what().isEmpty() || caches.calibrates())) {
+            caches.floatPass(() -> work.floatPass(needs));
+            if (recipe.runsBlockAgain()) {
+                caches.freeze(work.block().index());
+            }
         }
         for (Stage stage : recipe.stages()) {
             work.begin(stage);
@@ -144,6 +147,7 @@ public final class BlockFold {
         if (config.schemes().hasStaticActivations()) {
             work.fixRemainingStaticRanges();
         }
+        caches.freeze(work.block().index());
         List<Linear> linears = work.block().linears();
         double perWeight = seconds(start) / Math.max(1, Installations.weights(linears));
         int floatBits = source.ends().embedding().dtype().bits();

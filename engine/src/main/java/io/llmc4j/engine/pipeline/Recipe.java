@@ -25,6 +25,11 @@ record Recipe(List<Stage> stages, boolean needsData) {
                 throw BadInput.of(BadInput.Common.CONFIG, "%s needs calibration data; add a calib section, or --calib", m.name());
             }
         }
+        boolean staticCache = config.kvCache().isPresent() && config.kvCache().get().scheme().isStatic();
+        if (staticCache && config.calibration().isEmpty()) {
+            throw new BadInput(BadInput.Common.CONFIG, "a static KV cache needs calibration data; add a calib section, or use a dynamic one");
+        }
+        data |= staticCache;
         if (data && config.calibration().isEmpty()) {
             throw new BadInput(BadInput.Common.CONFIG, "static activations need calibration data; add a calib section, or use dynamic ones");
         }
