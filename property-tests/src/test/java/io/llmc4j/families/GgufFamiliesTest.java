@@ -8,9 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Linear;
+import io.llmc4j.formats.export.gguf.GgufFile;
+import io.llmc4j.formats.export.gguf.GgufMetadata;
 import io.llmc4j.formats.export.gguf.GgufModel;
 import io.llmc4j.formats.export.gguf.GgufSink;
 import io.llmc4j.formats.export.gguf.GgufTarget;
+import io.llmc4j.formats.export.gguf.GgufTensorInfo;
+import io.llmc4j.formats.export.gguf.GgufValue;
+import io.llmc4j.formats.export.gguf.GgufWriter;
 import io.llmc4j.formats.export.gguf.imatrix.ImportanceMatrix;
 import io.llmc4j.formats.export.gguf.mix.FileType;
 import io.llmc4j.formats.hf.HfConfig;
@@ -29,9 +34,9 @@ class GgufFamiliesTest {
 
     /** llama.cpp has no architecture for them, or not for this variant. */
     private static final List<String> NONE = List.of("gptj", "opt", "opt-postnorm-proj", "falcon-rw-alibi", "gemma2", "gemma3-text",
-            "qwen2-moe");
+            "qwen2-moe", "deepseek-v3-yarn");
     /** llama.cpp computes less than these need: what is reported, and logits that differ for it. */
-    private static final List<String> REPORTED = List.of("mistral-window", "gpt-oss");
+    private static final List<String> REPORTED = List.of("mistral-window", "gpt-oss", "llama-rope-dynamic");
     /** GELU by the error function there, by tanh here: close, not within the bar. */
     private static final List<String> OTHER_GELU = List.of("falcon-mq", "falcon-new", "gpt-neox");
 
@@ -81,13 +86,17 @@ class GgufFamiliesTest {
         }
     }
 
-    /** llama.cpp takes Gemma's attention scale from the head's width: with that scale the models are the same. */
+    /** llama.cpp takes Gemma's attention scale from the head's width, and has one mscale for DeepSeek: with these the models are the same. */
     @ParameterizedTest
-    @ValueSource(strings = {"gemma2", "gemma3-text"})
-    void gemmaWithTheUsualScale(String variant) {
+    @ValueSource(strings = {"gemma2", "gemma3-text", "deepseek-v3-yarn"})
+    void withTheUsualScales(String variant) {
         int[][] ids = FamilyModels.ids(variant);
         ObjectNode json = FamilyModels.config(variant).json().deepCopy();
-        json.put("query_pre_attn_scalar", json.get("head_dim").asInt());
+        if (json.has("query_pre_attn_scalar")) {
+            json.put("query_pre_attn_scalar", json.get("head_dim").asInt());
+        } else {
+            ((ObjectNode) json.get("rope_scaling")).put("mscale", json.get("rope_scaling").get("mscale_all_dim").asDouble());
+        }
         HfConfig config = HfConfig.parse(json.toString(), variant);
         try (HfModel m = HfModel.of(config, TensorStore.of(FamilyModels.weights(variant)))) {
             GgufSink.write(m, target(variant));
@@ -101,13 +110,50 @@ class GgufFamiliesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gptj", "opt", "falcon-rw-alibi", "gemma2", "qwen2-moe"})
+    @ValueSource(strings = {"gptj", "opt", "falcon-rw-alibi", "gemma2", "qwen2-moe", "deepseek-v3-yarn"})
     void refusedBeforeAnythingIsWritten(String variant) {
         try (HfModel m = FamilyModels.open(variant)) {
             BadInput e = assertThrows(BadInput.class, () -> new GgufSink(target(variant), m.spec()));
             assertEquals(BadInput.Common.FORMAT, e.kind());
             assertTrue(e.getMessage().contains("llama.cpp"), e.getMessage());
             assertEquals(0, dir.toFile().list().length);
+        }
+    }
+
+    /** Every number of the metadata replaced by one that cannot be: opened or refused, nothing else. */
+    @ParameterizedTest
+    @ValueSource(strings = {"deepseek-v3", "phi3-longrope", "gpt-oss"})
+    void metadataThatLies(String variant) {
+        try (HfModel m = FamilyModels.open(variant)) {
+            GgufSink.write(m, target(variant));
+        }
+        try (GgufFile f = GgufFile.open(target(variant).file())) {
+            f.metadata().values().forEach((key, value) -> {
+                for (long lie : new long[] {0, 1, 3, 7, 65_537, Integer.MAX_VALUE, 0xffff_ffffL}) {
+                    if (value instanceof GgufValue.Whole w && w.kind() == GgufValue.Kind.U32) {
+                        Path p = dir.resolve("lie.gguf");
+                        GgufMetadata lying = f.metadata().copy().u32(key, lie);
+                        copy(f, lying, p);
+                        try (GgufModel g = GgufModel.open(p)) {
+                            g.block(0);
+                        } catch (BadInput e) {
+                            assertTrue(e.getMessage().length() > 10, e.getMessage());
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    private static void copy(GgufFile f, GgufMetadata metadata, Path to) {
+        GgufMetadata fit = metadata.whole("general.alignment").isPresent() ? metadata.remove("general.alignment") : metadata;
+        try (GgufWriter w = new GgufWriter(to, fit, 0)) {
+            for (GgufTensorInfo t : f.tensors()) {
+                byte[] bytes = f.bytes(t).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+                w.begin(t.name(), t.shape(), t.type());
+                w.write(bytes, 0, bytes.length);
+            }
+            w.finish();
         }
     }
 }

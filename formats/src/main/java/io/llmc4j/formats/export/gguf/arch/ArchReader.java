@@ -27,6 +27,9 @@ import java.util.function.Function;
 public final class ArchReader {
 
     private static final int MOST_BLOCKS = 1 << 16;
+    private static final int WIDEST = 1 << 24;
+    /** Heads, and features of a head: their product stays an int. */
+    private static final int MOST_HEADS = 1 << 14;
     private static final float GPT_OSS_CLAMP = 7f;
 
     private final GgufArch arch;
@@ -72,7 +75,7 @@ public final class ArchReader {
 
     /** The architecture; its family is the first of ours that this one is. */
     public ModelSpec spec() {
-        int hidden = count("embedding_length");
+        int hidden = within("embedding_length", count("embedding_length"), 1, WIDEST);
         List<LayerSpec> layers = new ArrayList<>();
         for (int i = 0; i < blocks; i++) {
             layers.add(layer(i, hidden));
@@ -95,7 +98,8 @@ public final class ArchReader {
     private AttentionSpec attention(int i, int hidden) {
         int heads = at("attention.head_count", i);
         int kvHeads = m.has(arch.key("attention.head_count_kv")) ? at("attention.head_count_kv", i) : heads;
-        if (heads < 1 || kvHeads < 1 || heads % kvHeads != 0) {
+        within("attention.head_count", heads, 1, MOST_HEADS);
+        if (kvHeads < 1 || heads % kvHeads != 0) {
             throw BadInput.of(GgufError.METADATA, "%d query heads with %d key heads in block %d", heads, kvHeads, i);
         }
         Optional<Latent> latent = Optional.empty();
@@ -106,8 +110,12 @@ public final class ArchReader {
             headDim = m.count(arch.key("attention.key_length_mla")).orElse(headDim);
             valueDim = m.count(arch.key("attention.value_length_mla")).orElse(valueDim);
             kvHeads = heads;
-            latent = Optional.of(new Latent(m.count(arch.key("attention.q_lora_rank")).orElse(0), count("attention.kv_lora_rank"), headDim - rope, rope));
+            int qRank = within("attention.q_lora_rank", m.count(arch.key("attention.q_lora_rank")).orElse(0), 0, WIDEST);
+            int kvRank = within("attention.kv_lora_rank", count("attention.kv_lora_rank"), 1, WIDEST);
+            latent = Optional.of(new Latent(qRank, kvRank, headDim - within("rope.dimension_count", rope, 2, headDim), rope));
         }
+        within("attention.key_length", headDim, 1, MOST_HEADS);
+        within("attention.value_length", valueDim, 1, MOST_HEADS);
         Position position = position(i, latent.isPresent() ? latent.get().ropeDim() : headDim);
         QkNorm norm = qkNorm(i, headDim, heads);
         boolean sinks = arch == GgufArch.GPT_OSS;
@@ -138,12 +146,25 @@ public final class ArchReader {
                 || arch.has(Trait.FOURTH_WITHOUT_POSITIONS) && (i + 1) % 4 == 0) {
             return new NoPosition();
         }
-        int dims = m.count(arch.key("rope.dimension_count")).orElse(headDim);
+        int dims = within("rope.dimension_count", m.count(arch.key("rope.dimension_count")).orElse(headDim), 0, headDim);
+        if (dims % 2 != 0) {
+            throw BadInput.of(GgufError.METADATA, "%s is %d; an even number is needed", arch.key("rope.dimension_count"), dims);
+        }
         RopeScaling scaling = RotaryMetadata.scaling(arch, m, context, vectors);
+        checkDivisors(scaling, dims);
         if (windowed[i] && arch.has(Trait.WINDOW_BASE)) {
             scaling = new RopeScaling.Plain(m.real(arch.key("rope.freq_base_swa")).orElse(10000.0));
         }
         return new Rotary(dims, arch.rows() == GgufArch.RotaryRows.INTERLEAVED, scaling);
+    }
+
+    private static void checkDivisors(RopeScaling scaling, int dims) {
+        if (!(scaling.base() > 0)) {
+            throw BadInput.of(GgufError.METADATA, "the rotary base is %s", scaling.base());
+        }
+        if (scaling instanceof RopeScaling.LongRope l && (l.longFactors().size() != dims / 2 || l.shortFactors().size() != dims / 2)) {
+            throw BadInput.of(GgufError.TENSOR, "%d and %d rotary divisors for %d pairs", l.shortFactors().size(), l.longFactors().size(), dims / 2);
+        }
     }
 
     private QkNorm qkNorm(int i, int headDim, int heads) {
@@ -155,19 +176,21 @@ public final class ArchReader {
     }
 
     private FeedForwardSpec feedForward(int i) {
-        int width = at("feed_forward_length", i);
+        int width = within("feed_forward_length", at("feed_forward_length", i), 1, WIDEST);
         boolean routed = has(i, "ffn_gate_inp.weight");
         float clamp = arch == GgufArch.GPT_OSS ? GPT_OSS_CLAMP : 0;
         return new FeedForwardSpec(width, arch.activation(), arch.has(Trait.GATED), clamp, routed ? Optional.of(experts(i, width)) : Optional.empty());
     }
 
     private Experts experts(int i, int width) {
-        int count = count("expert_count");
-        int inner = m.has(arch.key("expert_feed_forward_length")) ? at("expert_feed_forward_length", i) : width;
+        int count = within("expert_count", count("expert_count"), 1, MOST_HEADS);
+        within("expert_used_count", count("expert_used_count"), 1, count);
+        int inner = m.has(arch.key("expert_feed_forward_length")) ? within("expert_feed_forward_length", at("expert_feed_forward_length", i), 1, WIDEST)
+                : width;
         boolean correction = has(i, TensorNames.CORRECTION + ".bias");
         int shared = switch (arch) {
             case QWEN2_MOE -> m.count(arch.key("expert_shared_feed_forward_length")).orElse(width);
-            case DEEPSEEK2 -> inner * m.count(arch.key("expert_shared_count")).orElse(0);
+            case DEEPSEEK2 -> inner * within("expert_shared_count", m.count(arch.key("expert_shared_count")).orElse(0), 0, 64);
             default -> 0;
         };
         Experts.Scoring scoring = arch.has(Trait.GPT_OSS) ? Experts.Scoring.SOFTMAX_OF_CHOSEN
@@ -203,6 +226,13 @@ public final class ArchReader {
 
     private boolean has(int block, String name) {
         return shapes.apply(TensorNames.inBlock(block, name)).isPresent();
+    }
+
+    private int within(String name, int v, int least, int most) {
+        if (v < least || v > most) {
+            throw BadInput.of(GgufError.METADATA, "%s is %d; %d to %d are possible here", arch.key(name), v, least, most);
+        }
+        return v;
     }
 
     private int count(String name) {

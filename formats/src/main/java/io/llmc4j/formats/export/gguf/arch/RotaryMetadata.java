@@ -131,6 +131,16 @@ final class RotaryMetadata {
         return List.of(out);
     }
 
+    /** What cosines and sines are multiplied with. */
+    private static double temperature(RopeScaling.Yarn y) {
+        if (y.attentionFactor() != 0) {
+            return y.attentionFactor();
+        }
+        return y.mscale() != 0 && y.mscaleAllDims() != 0
+                ? RopeScaling.Yarn.temperature(y.factor(), y.mscale()) / RopeScaling.Yarn.temperature(y.factor(), y.mscaleAllDims())
+                : RopeScaling.Yarn.temperature(y.factor(), 1);
+    }
+
     /** Whether both give the same angles, as far as a file can tell. */
     static boolean same(RopeScaling a, RopeScaling b, int dims) {
         if (a.base() != b.base() && (float) a.base() != (float) b.base()) {
@@ -142,7 +152,7 @@ final class RotaryMetadata {
             case RopeScaling.Dynamic d -> b instanceof RopeScaling.Plain;
             case RopeScaling.QwenDynamic q -> b instanceof RopeScaling.Plain;
             case RopeScaling.Yarn y -> b instanceof RopeScaling.Yarn o && (float) y.factor() == (float) o.factor()
-                    && y.originalPositions() == o.originalPositions();
+                    && y.originalPositions() == o.originalPositions() && Math.abs(temperature(y) - temperature(o)) < 1e-5;
             case RopeScaling.Llama3 l -> b instanceof RopeScaling.LongRope o && doubles(llama3(l, dims)).equals(o.longFactors());
             case RopeScaling.LongRope l -> b instanceof RopeScaling.LongRope o && Arrays.equals(floats(l.longFactors()), floats(o.longFactors()))
                     && Arrays.equals(floats(l.shortFactors()), floats(o.shortFactors()));
