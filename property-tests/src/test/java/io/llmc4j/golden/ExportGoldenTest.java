@@ -11,12 +11,16 @@ import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
 import io.llmc4j.formats.export.Exports;
+import io.llmc4j.formats.export.ModuleTensors;
+import io.llmc4j.formats.export.autoawq.AwqGemm;
 import io.llmc4j.formats.hf.HfModel;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -55,6 +59,22 @@ class ExportGoldenTest {
         Path out = export("vllm", w, Optional.of(a));
         compareBlock(out, "lightx2v_w8a8", List.of());
         compareConfig(out, "vllm_w8a8");
+    }
+
+    /** After AWQ: LLMC's words are read and packed again to the same words, and config.json says the same. */
+    @Test
+    void autoAwq() throws IOException {
+        Path out = export("autoawq", QuantScheme.integer(4, false, Granularity.perGroup(64)), Optional.empty());
+        compareConfig(out, "autoawq_w4");
+        GoldenTensors g = GoldenTensors.load("/golden/exports/autoawq_w4.safetensors.gz");
+        AwqGemm codec = new AwqGemm();
+        try (Arena arena = Arena.ofConfined()) {
+            for (String layer : List.of("self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj", "mlp.down_proj")) {
+                String name = "model.layers.0." + layer;
+                QuantizedMatrix q = codec.decode(new ModuleTensors(name, n -> GoldenModule.find(g, n, arena)));
+                assertEquals("", GoldenModule.difference(g, name + ".", codec.encode(q, arena)));
+            }
+        }
     }
 
     @Test
