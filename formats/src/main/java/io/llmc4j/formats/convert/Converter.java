@@ -99,6 +99,9 @@ public final class Converter {
                 if (!input.isQuantized(stored)) {
                     continue;
                 }
+                if (input.weightReader().orElseThrow().tensors(stored).stream().anyMatch(t -> t.endsWith(".k_scale") || t.endsWith(".v_scale"))) {
+                    out.add(new Conversion.Change(stored.name(), "the scales of its KV cache are not carried", 0, 0));
+                }
                 List<LayerResult> parts = m.parts().stream().map(p -> results.get(p.linear())).toList();
                 module(format, writer, new ModuleToWrite(stored.name(), m, parts), input.weight(stored), type, out);
             }

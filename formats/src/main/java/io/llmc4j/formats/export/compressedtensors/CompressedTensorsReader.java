@@ -6,6 +6,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.formats.export.CodecReader;
 import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.hf.StoredModule;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,6 +25,21 @@ public final class CompressedTensorsReader extends CodecReader {
     @Override
     public boolean holds(StoredModule m) {
         return m.find("weight_scale").isPresent();
+    }
+
+    /** The scales of a quantized KV cache stand beside the key and value projections. */
+    @Override
+    public List<String> tensors(StoredModule m) {
+        List<String> out = new ArrayList<>(super.tensors(m));
+        String name = m.name();
+        int dot = name.lastIndexOf('.');
+        for (String kind : List.of("k", "v")) {
+            String scale = name.substring(0, dot + 1) + kind + "_scale";
+            if (name.endsWith("." + kind + "_proj") && m.store().contains(scale)) {
+                out.add(scale);
+            }
+        }
+        return out;
     }
 
     @Override
