@@ -129,7 +129,7 @@ class GgufFamiliesTest {
         }
         try (GgufFile f = GgufFile.open(target(variant).file())) {
             f.metadata().values().forEach((key, value) -> {
-                for (long lie : new long[] {0, 1, 3, 7, 65_537, Integer.MAX_VALUE, 0xffff_ffffL}) {
+                for (long lie : new long[] {0, 3, 65_537, 0xffff_ffffL}) {
                     if (value instanceof GgufValue.Whole w && w.kind() == GgufValue.Kind.U32) {
                         Path p = dir.resolve("lie.gguf");
                         GgufMetadata lying = f.metadata().copy().u32(key, lie);
