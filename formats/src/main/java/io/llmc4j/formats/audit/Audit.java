@@ -40,6 +40,7 @@ public final class Audit {
     private final List<Finding> findings = new ArrayList<>();
     private final List<LayerAudit> layers = new ArrayList<>();
     private final Map<String, Integer> transforms = new LinkedHashMap<>();
+    private Optional<StreamTurn> turn = Optional.empty();
 
     private Audit(Path quantizedPath, HfModel original, Optional<Evaluation> text, Listener listener) {
         this.quantizedPath = quantizedPath;
@@ -73,7 +74,7 @@ public final class Audit {
                 findings.add(Finding.fault(Finding.Rule.SHAPES, "", e.getMessage()));
             }
         }
-        List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getValue() == 1 ? " layer)" : " layers)")).toList();
+        List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getKey().startsWith("the residual") ? " blocks)" : t.getValue() == 1 ? " layer)" : " layers)")).toList();
         return new AuditReport(quantizedPath.toString(), original.directory().map(Path::toString).orElse(original.config().where()), original.spec().family(), format, seen,
                 findings, layers, data, Optional.empty(), (System.nanoTime() - start) * 1e-9);
     }
@@ -90,7 +91,10 @@ public final class Audit {
             findings.add(Finding.fault(Finding.Rule.CONFIG, "", "the model has %d blocks, the original %d", model.source().spec().blocks(), original.spec().blocks()));
             return Optional.empty();
         }
-        findings.addAll(FloatRules.ends(original.ends(), model.source().ends()));
+        turn = StreamTurn.find(original, model.source());
+        turn.ifPresent(t -> transforms.put("the residual stream is rotated" + (t.online() ? ", with online Hadamard transforms" : "") + ": the rotation was recovered from embedding "
+                + "and head, and the original turned by it is the reference", original.spec().blocks()));
+        findings.addAll(FloatRules.ends(turn.map(StreamTurn::ends).orElse(original.ends()), model.source().ends()));
         for (int i = 0; i < original.spec().blocks(); i++) {
             listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
             block(i, model, rules);
@@ -105,7 +109,7 @@ public final class Audit {
     }
 
     private void block(int index, QuantizedModel model, Optional<ConfigRules> rules) {
-        Block mine = original.block(index);
+        Block mine = turned(original.block(index));
         Block its = model.source().block(index);
         String prefix = original.blockPrefix(index);
         Set<String> broken = new HashSet<>();
@@ -114,10 +118,6 @@ public final class Audit {
             broken.add(e.getMessage());
         });
         Set<String> claimed = new HashSet<>(model.quantizedLayers(index));
-        if (!broken.isEmpty()) {
-            // Neighbours cannot be composed when some do not decode: layers with codes are still compared, each by itself.
-            mine = original.block(index);
-        }
         ExpectedWeights expected = new ExpectedWeights(mine, its);
         Set<String> compensated = new HashSet<>();
         for (Linear l : mine.linears()) {
@@ -136,18 +136,26 @@ public final class Audit {
                 findings.add(Finding.fault(Finding.Rule.SHAPES, name, "it is [%d, %d], the original's is [%d, %d]", stored.rows(), stored.cols(), l.out(), l.in()));
                 continue;
             }
-            ExpectedWeights.Expected e = broken.isEmpty() ? expected.of(l, stored) : new ExpectedWeights.Expected("original", l.weight());
+            ExpectedWeights.Expected e = broken.isEmpty() ? expected.of(l, stored) // Neighbours cannot be composed when some do not decode.
+                    : new ExpectedWeights.Expected("original", l.weight());
             if (!e.how().equals("original")) {
                 transforms.merge("scales moved between neighbours: " + kindOf(e.how()), 1, Integer::sum);
             }
             if (e.how().equals("original, scaled with " + expected.normOf(l.name()))) {
                 compensated.add(expected.normOf(l.name()));
             }
+            if (turn.isPresent()) {
+                e = new ExpectedWeights.Expected(e.how().replaceFirst("original", "original, rotated"), e.weight());
+            }
             layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, model);
         }
         findings.addAll(FloatRules.block(prefix, mine, its, compensated));
         mine.linears().forEach(Linear::release);
         its.linears().forEach(Linear::release);
+    }
+
+    private Block turned(Block b) {
+        return turn.isPresent() ? turn.get().turned(b) : b;
     }
 
     private static String kindOf(String how) {

@@ -99,7 +99,7 @@ final class LayerCauses {
         }
         if (norm > 0 && Math.abs(dot / norm) > 0) {
             float f = (float) (dot / norm);
-            String times = String.format(java.util.Locale.ROOT, "%.4g", 1 / f);
+            String times = String.format(java.util.Locale.ROOT, "%.3g", 1 / f);
             test("the whole weight is " + times + " times what it should be", (r, c) -> stored.data()[r * stored.cols() + c] * f);
         }
     }

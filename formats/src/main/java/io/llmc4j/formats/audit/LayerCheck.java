@@ -109,7 +109,8 @@ final class LayerCheck {
             return;
         }
         RangeCauses ranges = new RangeCauses(grid, reference);
-        List<RangeCauses.Cause> causes = ranges.find(RangeErrors.of(grid, reference, stored, plain));
+        List<RangeCauses.Cause> causes = ranges.find(RangeErrors.of(grid, reference, stored, plain)).stream()
+                .filter(c -> !broken || !c.what().isEmpty()).toList();
         for (RangeCauses.Cause c : causes) {
             cause = Optional.of(ranges.sentence(c));
             fault(c.what().contains("zero point") ? Finding.Rule.ZERO_POINT : c.what().contains("scale") ? Finding.Rule.SCALE : Finding.Rule.LAYER, "%s", cause.get());
