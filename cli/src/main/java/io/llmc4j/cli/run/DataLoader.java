@@ -67,8 +67,24 @@ public final class DataLoader {
                 positions.add(p);
             }
         }
+        if (e.type().equals("decode_ppl")) {
+            return decoding(e, positions);
+        }
         Evaluation.Kind kind = e.type().equals("token_acc") ? Evaluation.Kind.TOKEN_AGREEMENT : Evaluation.Kind.PERPLEXITY;
         return evaluation(e.path(), e.name(), e.seqLen(), kind, positions);
+    }
+
+    /** The first rows, each by itself, for tokens fed one by one. */
+    private Evaluation decoding(LlmcConfig.Evaluation e, Set<Position> positions) {
+        Source source = source(e.path(), false);
+        List<int[]> texts = source.isIds() ? TokenIds.read(source.path().orElseThrow(), vocabulary).rows()
+                : rows(source, field(e.name())).stream().limit(e.samples()).map(tokenizer()::encode).toList();
+        Position first = positions.iterator().next();
+        Evaluation evaluation = Evaluation.decoding(source.name() + " sha256:" + source.sha256(), texts, e.samples(), e.maxTokens() == 0 ? Integer.MAX_VALUE : e.maxTokens(),
+                first, positions.toArray(Position[]::new));
+        said.add(String.format("evaluation: %s, %d texts of %d tokens in all, fed one by one, sha256 %s%s", source.name(), evaluation.windows().length,
+                evaluation.tokens(), source.sha256(), source.path().isEmpty() ? " (none was named, so this is the program's own text)" : ""));
+        return evaluation;
     }
 
     /** Windows for perplexity of a model as it is. {@code rows}: how rows become one text, an LLMC data set's name or "plain". */

@@ -65,8 +65,8 @@ public final class Resolver {
         Problems problems = new Problems();
         ModelTypes.check(config.model(), problems);
         checkMethods(problems);
-        config.evaluations().stream().filter(e -> e.type().equals("decode_ppl") || e.type().equals("generate_only")).forEach(e ->
-                problems.error(e.mark(), "eval.type %s is not here; ppl and token_acc are", e.type()));
+        config.evaluations().stream().filter(e -> e.type().equals("generate_only")).forEach(e ->
+                problems.error(e.mark(), "eval.type %s is not here; ppl, decode_ppl and token_acc are", e.type()));
         config.calibration().filter(LlmcConfig.Calibration::padding).ifPresent(c ->
                 problems.error(c.mark(), "calib.padding: True is not here; give calib.preproc and calib.seq_len, which make windows of one length"));
         config.calibration().filter(LlmcConfig.Calibration::chatTemplate).ifPresent(c ->
