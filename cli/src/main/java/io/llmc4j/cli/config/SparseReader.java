@@ -67,6 +67,9 @@ final class SparseReader {
                     return ok;
                 }).ifPresent(x -> settings.put("sparsity", x));
             }
+            if (w.has("last_layer_only")) {
+                settings.put("last_layer_only", w.bool("last_layer_only", false));
+            }
             w.done();
         }
         boolean out = s.bool("sparsity_out", false);

@@ -114,7 +114,8 @@ public final class SpecialKeys {
                 needed(number("relative_threshold", "0.2", "share of the layer's error from which a weight is an outlier; inf: none")),
                 needed(flag("simplified_outliers", false, "outliers by the weight's own error instead of leaving one out")),
                 new Setting("scale", Type.SCHEME, "required", List.of(), "second-level quantizer of the scales"),
-                new Setting("zero", Type.SCHEME, "required", List.of(), "second-level quantizer of the zero points")));
+                new Setting("zero", Type.SCHEME, "required", List.of(), "second-level quantizer of the zero points"),
+                flag("bilevel_rows", false, "the second level groups consecutive rows, as in the paper; False: each row alone, as in LLMC, which changes nothing")));
         List<Setting> learning = List.of(flag("deactive_amp", false, "LLMC: no mixed precision; ours is always float32"),
                 number("wd", "0", "weight decay"));
         List<Setting> omni = new ArrayList<>(List.of(needed(learning.get(0)), needed(learning.get(1)),
@@ -133,14 +134,15 @@ public final class SpecialKeys {
                 flag("optimize_scale", false, "learn the dequantization scales"), number("scale_lr", "", "their learning rate"),
                 new Setting("thresholds", Type.NUMBERS, "[]", List.of(), "share of weights still soft after each hardening"),
                 flag("load_transform", false, "fold the scales in scale_path first"), flag("reduce_memory", false, "keep less in memory, with the same result")));
-        t.put("HQQ", List.of(needed(integer("axis", "0", "0: groups along the input; 1: along the output")), needed(number("lp_norm", "0.7", "p of the norm")),
+        t.put("HQQ", List.of(needed(integer("axis", "0", "0: groups along the output features; 1: along the input features")), needed(number("lp_norm", "0.7", "p of the norm")),
                 needed(number("beta", "10", "weight of the proximal term")), needed(number("kappa", "1.01", "its growth")),
                 needed(integer("iters", "20", "iterations"))));
         t.put("DGQ", List.of());
         t.put("QUIK", List.of(needed(flag("fp_relative", false, "outlier columns in proportion to the layer's width")),
                 needed(integer("fp_features", "256", "columns kept in float")), needed(number("fp_threshold", "0", "layers with smaller activations keep none")),
                 integer("last_fc_bit", "", "bits of the down projection")));
-        t.put("LlmInt8", List.of(needed(number("threshold", "6.0", "columns whose largest activation is above it stay in float"))));
+        t.put("LlmInt8", List.of(needed(number("threshold", "6.0", "columns whose largest activation reaches it stay in float")),
+                flag("refresh_weight", false, "split the weight anew for every input, as the paper does; False: by the first input, as LLMC does")));
         t.put("NormTweaking", List.of(needed(learning.get(0)), needed(integer("epochs", "50", "passes over the calibration data for each block")),
                 needed(number("ntweak_lr", "1e-6", "learning rate of the norm weights")), needed(number("gamma", "0.001", "growth of the rate with depth"))));
         t.put("AdaDim", List.of());

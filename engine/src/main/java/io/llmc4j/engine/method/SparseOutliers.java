@@ -27,6 +27,12 @@ record SparseOutliers(WeightRounding others, BitSet outliers) implements WeightR
         return outliers.isEmpty() ? others.codes(weight) : Optional.empty();
     }
 
+    /** A 16-bit value and a 16-bit column each, as the paper stores them. */
+    @Override
+    public long bitsBeside(Matrix weight) {
+        return 32L * outliers.cardinality();
+    }
+
     @Override
     public String whyNoCodes() {
         return outliers.isEmpty() ? others.whyNoCodes() : "single weights stay in high precision, which a matrix of codes cannot hold";

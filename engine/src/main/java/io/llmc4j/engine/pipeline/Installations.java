@@ -24,9 +24,6 @@ import java.util.function.Supplier;
 /** What is installed on a block's layers when the stages are done: defaults where no stage decided, static ranges, and the results. */
 final class Installations {
 
-    /** Bits that a stored scale is counted with. */
-    private static final int SCALE_BITS = 16;
-
     private final BlockWork work;
     private final RunConfig config;
     private final Map<String, Float> inputScale = new HashMap<>();
@@ -138,7 +135,7 @@ final class Installations {
             squared += d * d;
             norm += (double) w.data()[i] * w.data()[i];
         }
-        double bits = quantized ? bits(scheme.weight().get(), codes, w) : floatBits;
+        double bits = quantized ? bits(scheme.weight().get(), codes, w) + (double) layer.weightRounding().get().bitsBeside(w) / w.data().length : floatBits;
         return new LayerResult(work.fullName(layer), layer, codes, fake, quantized ? scheme.weight() : Optional.empty(),
                 layer.activationRounding().isPresent() ? scheme.activation() : Optional.empty(), Optional.ofNullable(inputScale.get(layer.name())),
                 squared / Math.max(1, fake.data().length), norm == 0 ? 0 : Math.sqrt(squared / norm), bits, seconds + (System.nanoTime() - start) * 1e-9,
@@ -146,10 +143,7 @@ final class Installations {
     }
 
     private static double bits(QuantScheme scheme, Optional<QuantizedMatrix> codes, Matrix w) {
-        int ranges = codes.isPresent() ? codes.get().scales().length : scheme.format() instanceof io.llmc4j.engine.quant.NumberFormat.Int4OverInt8 ? 0
-                : Quantizer.of(scheme).layout(w.rows(), w.cols()).ranges();
-        int range = SCALE_BITS + (scheme.symmetric() ? 0 : scheme.roundZeroPoint() ? scheme.bits() : SCALE_BITS);
-        return scheme.bits() + (double) ranges * range / w.data().length;
+        return codes.map(q -> StoredBits.of(q.scheme(), q.scales().length, w.data().length)).orElseGet(() -> StoredBits.of(scheme, w.rows(), w.cols()));
     }
 
     /** Weights of a layer, for sharing out the time of a block. */

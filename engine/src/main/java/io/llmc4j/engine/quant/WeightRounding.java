@@ -16,4 +16,9 @@ public interface WeightRounding {
     default String whyNoCodes() {
         return "";
     }
+
+    /** Bits stored beside the codes for weights that stay in high precision, beyond those of the codes in their place. */
+    default long bitsBeside(Matrix weight) {
+        return 0;
+    }
 }

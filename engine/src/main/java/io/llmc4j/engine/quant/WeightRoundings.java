@@ -158,6 +158,12 @@ public final class WeightRoundings {
             return Optional.empty();
         }
 
+        /** Kept columns take 16 bits a weight. */
+        @Override
+        public long bitsBeside(Matrix weight) {
+            return (long) (weight.cols() - quantized.length) * weight.rows() * (16 - quantizer.scheme().bits());
+        }
+
         @Override
         public String whyNoCodes() {
             return "some input channels stay in high precision, which a matrix of codes cannot hold";
