@@ -60,8 +60,9 @@ final class QuantizeCommand implements Callable<Integer> {
             showDefaultValue = Visibility.NEVER)
     private Optional<Path> calibration = Optional.empty();
 
-    @Option(names = "--samples", paramLabel = "N", defaultValue = "32", description = "windows of calibration text, drawn at random places")
-    private int samples;
+    @Option(names = "--samples", paramLabel = "N", description = "windows of calibration text, drawn at random places (default: 128; 16 for awq and osplus, "
+            + "which pass over them dozens of times)", showDefaultValue = Visibility.NEVER)
+    private Optional<Integer> samples = Optional.empty();
 
     @Option(names = "--seq-len", paramLabel = "L", description = "tokens of a window, of calibration and of evaluation (default: the model's context, at most 2048)",
             showDefaultValue = Visibility.NEVER)

@@ -28,7 +28,7 @@ import java.util.Optional;
  * @param settings  key=value of quant.special
  */
 public record QuantizeRequest(Path model, List<String> methods, String bits, Optional<Integer> group, boolean perChannel, Optional<Boolean> symmetric,
-                              Optional<String> actBits, Optional<Path> calibration, int samples, Optional<Integer> seqLen, ExportFormat export, Path out,
+                              Optional<String> actBits, Optional<Path> calibration, Optional<Integer> samples, Optional<Integer> seqLen, ExportFormat export, Path out,
                               Optional<Path> evaluation, boolean evaluate, int seed, List<String> settings) {
 
     private static final int LONGEST_WINDOW = 2048;
@@ -60,7 +60,7 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
             b.put("calib.name", "custom_txt", "--calib");
             b.put("calib.download", false, "--calib");
             b.put("calib.path", calibration.map(Path::toString).orElse(Texts.BUNDLED), "--calib");
-            b.put("calib.n_samples", samples, "--samples");
+            b.put("calib.n_samples", samples.orElse(names.stream().anyMatch(List.of("Awq", "OsPlus")::contains) ? 16 : 128), "--samples");
             b.put("calib.bs", names.contains("Awq") ? -1 : 1, "--method");
             b.put("calib.seq_len", length, "--seq-len");
             b.put("calib.preproc", "wikitext2_gptq", "--calib");
