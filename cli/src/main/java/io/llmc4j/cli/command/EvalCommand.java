@@ -9,7 +9,10 @@ import io.llmc4j.engine.evaluate.EvaluationResult;
 import io.llmc4j.engine.evaluate.Perplexity;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
+import io.llmc4j.engine.pipeline.ModelSource;
+import io.llmc4j.formats.export.gguf.GgufModel;
 import io.llmc4j.formats.hf.HfModel;
+import io.llmc4j.formats.text.Tokenizer;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -37,7 +40,7 @@ final class EvalCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "a model directory, float or in a format that can be read")
+    @Parameters(index = "0", paramLabel = "MODEL", description = "a model directory, float or in a format that can be read; or a .gguf file")
     private Path model;
 
     @Option(names = "--data", paramLabel = "FILE", description = "text: .txt, .jsonl, .json or a data set folder; or token ids: .json or .safetensors (default: the "
@@ -63,9 +66,9 @@ final class EvalCommand implements Callable<Integer> {
         CommonThreads.set(threads);
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = Progress.of(spec.commandLine().getErr());
-        try (HfModel source = HfModel.open(model)) {
+        try (ModelSource source = source()) {
             int length = seqLen.orElse(Math.min(LONGEST_WINDOW, source.spec().contextLength()));
-            DataLoader loader = new DataLoader(model, source.spec().vocabularySize());
+            DataLoader loader = new DataLoader(() -> source instanceof GgufModel g ? g.tokenizer() : Tokenizer.open(model), source.spec().vocabularySize());
             Evaluation evaluation = loader.evaluation(data.map(Path::toString).orElse(io.llmc4j.cli.run.Texts.BUNDLED), rows, length);
             loader.said().forEach(progress::say);
             progress.total(source.spec().blocks());
@@ -81,6 +84,10 @@ final class EvalCommand implements Callable<Integer> {
             progress.clear();
         }
         return 0;
+    }
+
+    private ModelSource source() {
+        return model.toString().endsWith(".gguf") ? GgufModel.open(model) : HfModel.open(model);
     }
 
     private void print(EvaluationResult r, double seconds, PrintWriter out) {

@@ -16,7 +16,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** The top of the command line: what the commands are, and how errors are told. */
 @Command(name = "llmc4j", version = "llmc4j 0.1.0", mixinStandardHelpOptions = true,
         description = "Compresses large language models on a JVM alone: reads a model directory, writes a compressed one, and checks what it wrote.",
-        subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, InspectCommand.class, MethodsCommand.class, ModelsCommand.class},
+        subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, InspectCommand.class, ConvertCommand.class, ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
         exitCodeListHeading = "%nExit codes:%n",

@@ -25,17 +25,23 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /** Reads calibration and evaluation data and cuts it into windows of tokens. Keeps what the user should know of it. */
 public final class DataLoader {
 
-    private final Path modelDirectory;
+    private final Supplier<Tokenizer> opener;
     private final int vocabulary;
     private final List<String> said = new ArrayList<>();
     private Optional<Tokenizer> tokenizer = Optional.empty();
 
     public DataLoader(Path modelDirectory, int vocabulary) {
-        this.modelDirectory = modelDirectory;
+        this(() -> Tokenizer.open(modelDirectory), vocabulary);
+    }
+
+    /** @param opener opens the tokenizer; asked once, and only for text */
+    public DataLoader(Supplier<Tokenizer> opener, int vocabulary) {
+        this.opener = opener;
         this.vocabulary = vocabulary;
     }
 
@@ -92,19 +98,28 @@ public final class DataLoader {
         return evaluation(path, rows, seqLen, Evaluation.Kind.PERPLEXITY, EnumSet.of(Position.PRETRAIN));
     }
 
+    /** Calibration text, or the program's own, in windows of {@code seqLen} tokens without overlap. */
+    public Evaluation calibrationText(String path, int seqLen) {
+        return evaluation(source(path, true), "wikitext2", seqLen, Evaluation.Kind.PERPLEXITY, EnumSet.of(Position.PRETRAIN));
+    }
+
     private Evaluation evaluation(String path, String name, int seqLen, Evaluation.Kind kind, Set<Position> positions) {
-        Source source = source(path, false);
+        return evaluation(source(path, false), name, seqLen, kind, positions);
+    }
+
+    private Evaluation evaluation(Source source, String name, int seqLen, Evaluation.Kind kind, Set<Position> positions) {
         Windows windows = source.isIds() ? TokenIds.read(source.path().orElseThrow(), vocabulary)
                 : EvaluationText.named(name).windows(rows(source, field(name)), tokenizer(), seqLen, source.name());
-        windows.notes().forEach(n -> said.add("evaluation: " + n));
-        said.add(String.format("evaluation: %s, %d windows of %d tokens, sha256 %s%s", source.name(), windows.rows().size(), seqLen, source.sha256(),
+        String use = source.calibration() ? "calibration" : "evaluation";
+        windows.notes().forEach(n -> said.add(use + ": " + n));
+        said.add(String.format("%s: %s, %d windows of %d tokens, sha256 %s%s", use, source.name(), windows.rows().size(), seqLen, source.sha256(),
                 source.path().isEmpty() ? " (none was named, so this is the program's own text)" : ""));
         return new Evaluation(source.name() + " sha256:" + source.sha256(), kind, windows.rows().toArray(int[][]::new), positions);
     }
 
     private Tokenizer tokenizer() {
         if (tokenizer.isEmpty()) {
-            tokenizer = Optional.of(Tokenizer.open(modelDirectory));
+            tokenizer = Optional.of(opener.get());
         }
         return tokenizer.get();
     }
@@ -118,18 +133,18 @@ public final class DataLoader {
     }
 
     /** @param path empty: the program's own text */
-    private record Source(String name, Optional<Path> path, byte[] own, boolean isIds, String sha256) { }
+    private record Source(String name, Optional<Path> path, byte[] own, boolean isIds, String sha256, boolean calibration) { }
 
     private Source source(String path, boolean calibration) {
         if (path.equals(Texts.BUNDLED)) {
             byte[] text = calibration ? Texts.calibration() : Texts.evaluation();
-            return new Source(calibration ? "calibration.txt" : "evaluation.txt", Optional.empty(), text, false, sha256(text));
+            return new Source(calibration ? "calibration.txt" : "evaluation.txt", Optional.empty(), text, false, sha256(text), calibration);
         }
         Path p = Path.of(path);
         if (!Files.exists(p)) {
             throw BadInput.of(BadInput.Common.DATA, "%s: there is no such file or folder", p);
         }
-        return new Source(path, Optional.of(p), new byte[0], Files.isRegularFile(p) && TokenIds.isTokenIds(p), sha256(p));
+        return new Source(path, Optional.of(p), new byte[0], Files.isRegularFile(p) && TokenIds.isTokenIds(p), sha256(p), calibration);
     }
 
     private static List<String> rows(Source source, Optional<String> field) {

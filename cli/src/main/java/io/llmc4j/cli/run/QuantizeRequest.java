@@ -102,7 +102,8 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
         for (String name : names) {
             MethodDefaults.special(name, sym, activations).forEach((k, v) -> b.put("quant.special." + k, v, "--method"));
         }
-        b.put("save.save_" + export.name().replace('-', '_'), true, "--export");
+        // "gguf:Q4_K_M" is the format gguf; its target, type included, is handed to the run as it is.
+        b.put("save.save_" + export.name().replaceFirst(":.*", "").replace('-', '_'), true, "--export");
         b.put("save.save_path", out.toString(), "--out");
         return Overrides.apply(b.document, settings.stream().map(s -> s.startsWith("quant.") || s.startsWith("calib.") || s.startsWith("eval.") ? s
                 : "quant.special." + s).toList());
