@@ -131,6 +131,47 @@ class AuditTest {
         }));
     }
 
+    /** Formats whose scales or codes are not this project's: other libraries' own rounding, blocks of GGUF. */
+    @TestFactory
+    Stream<DynamicTest> soundModelsOfOtherLibrariesPass() {
+        Map<String, QuantScheme> cases = new LinkedHashMap<>();
+        cases.put("mlx", AuditedModels.ints(4, false, Granularity.perGroup(64)));
+        cases.put("hqq", AuditedModels.ints(4, false, Granularity.perGroup(64)));
+        cases.put("bnb-int8", AuditedModels.ints(8, true, Granularity.PER_CHANNEL));
+        cases.put("bnb-nf4", AuditedModels.ints(4, true, Granularity.perGroup(64)));
+        for (String type : List.of("Q4_0", "Q5_1", "Q8_0", "IQ4_NL", "BF16")) {
+            cases.put("gguf:" + type, AuditedModels.ints(8, true, Granularity.perGroup(32)));
+        }
+        return cases.entrySet().stream().map(e -> DynamicTest.dynamicTest(e.getKey(), () -> {
+            boolean transformed = e.getKey().startsWith("gguf");
+            Path out = AuditedModels.write(llama, e.getKey(), l -> transformed ? Optional.empty() : Optional.of(e.getValue()), Optional.empty(), tmp.resolve("m" + count++),
+                    AuditedModels.SHARD);
+            AuditReport r = sound(audit(out));
+            assertEquals(14, r.layers().size());
+            for (LayerAudit l : r.layers()) {
+                assertTrue(l.error().relative() > 0 && l.error().relative() < 0.13, l.toString());
+                assertFalse(l.worse(), l.toString());
+                assertEquals(e.getKey().equals("gguf:BF16"), l.error().snr() > 50, l.toString());
+            }
+        }));
+    }
+
+    @Test
+    void aGgufFileOfAnotherModelIsFound() throws IOException {
+        Path out = AuditedModels.write(llama, "gguf:Q8_0", l -> Optional.empty(), Optional.empty(), tmp.resolve("m" + count++), AuditedModels.SHARD);
+        Path file;
+        try (Stream<Path> files = Files.list(out)) {
+            file = files.filter(f -> f.toString().endsWith(".gguf")).findFirst().orElseThrow();
+        }
+        byte[] bytes = Files.readAllBytes(file);
+        // The last 20 000 bytes belong to the last tensors: their rows are moved by a block.
+        System.arraycopy(bytes, bytes.length - 20_000 - 34 * 8, bytes, bytes.length - 20_000, 20_000);
+        Files.write(file, bytes);
+        AuditReport r = audit(file);
+        assertFalse(r.sound());
+        assertTrue(r.faults().stream().allMatch(f -> f.rule() == Finding.Rule.LAYER || f.rule() == Finding.Rule.FLOATS), r.faults().toString());
+    }
+
     @Test
     void aFaultyZeroPointIsFound() {
         Path out = made("autoawq", AuditedModels.ints(4, false, Granularity.perGroup(64)));

@@ -16,11 +16,12 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** The top of the command line: what the commands are, and how errors are told. */
 @Command(name = "llmc4j", version = "llmc4j 0.1.0", mixinStandardHelpOptions = true,
         description = "Compresses large language models on a JVM alone: reads a model directory, writes a compressed one, and checks what it wrote.",
-        subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, InspectCommand.class, ConvertCommand.class, ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class},
+        subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, AuditCommand.class, DiffCommand.class, InspectCommand.class, ConvertCommand.class,
+            ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {" 0:done", " 1:the run failed", " 2:bad input or usage; nothing was written", " 3:finished, but the check of the written model failed"},
+        exitCodeList = {" 0:done", " 1:the run failed", " 2:bad input or usage; nothing was written", " 3:finished, but the check of the written model failed; audit: unsound, diff: different"},
         footer = {"", "llmc4j COMMAND --help tells a command's options and their defaults."})
 public final class Llmc4j implements Runnable {
 

@@ -91,10 +91,13 @@ public final class Audit {
             findings.add(Finding.fault(Finding.Rule.CONFIG, "", "the model has %d blocks, the original %d", model.source().spec().blocks(), original.spec().blocks()));
             return Optional.empty();
         }
+        if (model.directory().isPresent() && !model.source().spec().family().equals(original.spec().family())) {
+            return Optional.empty();
+        }
         turn = StreamTurn.find(original, model.source());
         turn.ifPresent(t -> transforms.put("the residual stream is rotated" + (t.online() ? ", with online Hadamard transforms" : "") + ": the rotation was recovered from embedding "
                 + "and head, and the original turned by it is the reference", original.spec().blocks()));
-        findings.addAll(FloatRules.ends(turn.map(StreamTurn::ends).orElse(original.ends()), model.source().ends()));
+        findings.addAll(FloatRules.ends(turn.map(StreamTurn::ends).orElse(original.ends()), model.source().ends(), model.directory().isEmpty()));
         for (int i = 0; i < original.spec().blocks(); i++) {
             listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
             block(i, model, rules);
@@ -147,7 +150,7 @@ public final class Audit {
             if (turn.isPresent()) {
                 e = new ExpectedWeights.Expected(e.how().replaceFirst("original", "original, rotated"), e.weight());
             }
-            layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, model);
+            layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, other.get().name(), model);
         }
         findings.addAll(FloatRules.block(prefix, mine, its, compensated));
         mine.linears().forEach(Linear::release);
@@ -164,15 +167,18 @@ public final class Audit {
     }
 
     private void layer(int index, String name, Linear l, Matrix stored, Optional<QuantizedMatrix> q, boolean claimed, ExpectedWeights.Expected expected,
-                       Optional<ConfigRules> rules, Block mine, QuantizedModel model) {
+                       Optional<ConfigRules> rules, Block mine, String its, QuantizedModel model) {
         LayerCheck check = new LayerCheck(index, name, l, stored, findings::add);
         Supplier<Optional<String>> elsewhere = () -> new Neighbours(original).whose(index, l, mine, stored);
         if (q.isPresent()) {
             rules.ifPresent(r -> findings.addAll(r.layer(name, q.get())));
             layers.add(check.withCodes(q.get(), bits(q.get()), expected, elsewhere));
         } else {
-            String scheme = claimed ? model.format() : "float";
-            layers.add(check.withoutCodes(expected, scheme, claimed ? 0 : 16, claimed, elsewhere));
+            Optional<GgufBlocks> blocks = model.blocks(index, its);
+            String scheme = blocks.map(GgufBlocks::label).orElse(claimed ? model.format() : "float");
+            double bits = blocks.map(GgufBlocks::bits).orElse(claimed ? 0d : 16d);
+            layers.add(check.withoutCodes(expected, scheme, bits, claimed && blocks.map(GgufBlocks::quantized).orElse(true), blocks.flatMap(t -> t.plain(expected.weight())),
+                    elsewhere));
         }
     }
 

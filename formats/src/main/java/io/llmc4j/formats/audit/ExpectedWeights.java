@@ -46,7 +46,8 @@ final class ExpectedWeights {
     /** Gains before over gains after; empty when they are the same or cannot be divided. */
     private Optional<float[]> factors(String norm) {
         Optional<Norm> before = find(original, norm);
-        Optional<Norm> after = find(quantized, norm);
+        // The other model may call it otherwise: its place in the block is what counts.
+        Optional<Norm> after = original.norms().entrySet().stream().filter(e -> e.getValue().name().equals(norm)).findFirst().flatMap(e -> quantized.norm(e.getKey()));
         if (before.isEmpty() || after.isEmpty() || before.get().weight().length != after.get().weight().length) {
             return Optional.empty();
         }
@@ -113,7 +114,11 @@ final class ExpectedWeights {
     /** For the columns of the next layer: how much smaller each row of the previous layer became. */
     private Optional<float[]> fromPrevious(String name, int cols) {
         Linear before = original.linear(name);
-        Linear after = partner(name);
+        Optional<Linear> partner = partner(before);
+        if (partner.isEmpty()) {
+            return Optional.empty();
+        }
+        Linear after = partner.get();
         float[] norm = byNorm.get(name);
         Matrix r = norm == null ? before.weight() : columns(before.weight(), norm);
         Matrix q = after.weight();
@@ -159,7 +164,11 @@ final class ExpectedWeights {
         int head = Math.max(1, original.spec().attention().valueDim());
         for (String name : names) {
             Matrix r = original.linear(name).weight();
-            Matrix q = partner(name).weight();
+            Optional<Linear> partner = partner(original.linear(name));
+            if (partner.isEmpty()) {
+                return Optional.empty();
+            }
+            Matrix q = partner.get().weight();
             int times = r.cols() / rows;
             if (times == 0 || times * rows != r.cols() || times > 1 && rows % head != 0) {
                 return Optional.empty();
@@ -182,8 +191,9 @@ final class ExpectedWeights {
         return Optional.of(f);
     }
 
-    private Linear partner(String name) {
-        return quantized.linear(name);
+    /** The quantized model's layer, when it has the original's shape. */
+    private Optional<Linear> partner(Linear layer) {
+        return QuantizedModel.counterpart(quantized, layer).filter(l -> l.out() == layer.out() && l.in() == layer.in());
     }
 
     static Matrix columns(Matrix w, float[] f) {

@@ -63,11 +63,11 @@ final class FloatRules {
                 "%d of %d scales are subnormal in half precision: they have lost bits, and hardware that flushes them takes them for zero", small, t.elements()));
     }
 
-    /** Embedding, final norm and head. A head that was tied is compared with the embedding. */
-    static List<Finding> ends(ModelEnds original, ModelEnds quantized) {
+    /** Embedding, final norm and head. A head that was tied is compared with the embedding. {@code roundable}: the format rounds the two tables as well (GGUF). */
+    static List<Finding> ends(ModelEnds original, ModelEnds quantized, boolean roundable) {
         List<Finding> out = new ArrayList<>();
-        table("embedding", original.embedding(), quantized.embedding(), out);
-        table("head", original.head().orElse(original.embedding()), quantized.head().orElse(quantized.embedding()), out);
+        table("embedding", original.embedding(), quantized.embedding(), roundable, out);
+        table("head", original.head().orElse(original.embedding()), quantized.head().orElse(quantized.embedding()), roundable, out);
         if (original.tied() && !quantized.tied()) {
             out.add(Finding.note(Finding.Rule.TIED_HEAD, "head", "it was tied to the embedding and has a tensor of its own now"));
         }
@@ -80,7 +80,7 @@ final class FloatRules {
         return out;
     }
 
-    private static void table(String what, Tensor a, Tensor b, List<Finding> out) {
+    private static void table(String what, Tensor a, Tensor b, boolean roundable, List<Finding> out) {
         if (!a.shape().equals(b.shape())) {
             out.add(Finding.fault(Finding.Rule.SHAPES, what, "it is %s, the original's is %s", b.shape(), a.shape()));
             return;
@@ -115,7 +115,9 @@ final class FloatRules {
             }
         }
         double relative = error == 0 ? 0 : Math.sqrt(error / signal);
-        if (!(worst <= 0.02)) {
+        if (roundable && relative > CONVERTED && relative < 0.3) {
+            out.add(Finding.note(Finding.Rule.FLOATS, what, "it is rounded (relative error %.4f)", relative));
+        } else if (!(worst <= 0.02)) {
             boolean rounded = relative < 0.3;
             out.add(rounded && worst < 0.5 && b.dtype().isFloat() && relative > CONVERTED
                     ? Finding.warning(Finding.Rule.FLOATS, what, "it is not the original's (relative error %.4f)", relative)

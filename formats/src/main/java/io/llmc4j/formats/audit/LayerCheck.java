@@ -46,12 +46,16 @@ final class LayerCheck {
         found.accept(Finding.fault(rule, name, message, args));
     }
 
-    /** A layer that is stored as floats, or in blocks that have no codes of ours. {@code claimed}: it is quantized all the same. */
-    LayerAudit withoutCodes(ExpectedWeights.Expected expected, String scheme, double bits, boolean claimed, Supplier<Optional<String>> elsewhere) {
+    /**
+     * A layer that is stored as floats, or in blocks that have no codes of ours. {@code claimed}: it is quantized all the same, and
+     * {@code plain} is what the usual rounding to such blocks gives, where it is known.
+     */
+    LayerAudit withoutCodes(ExpectedWeights.Expected expected, String scheme, double bits, boolean claimed, Optional<Double> plain, Supplier<Optional<String>> elsewhere) {
         MatrixError e = MatrixError.of(expected.weight(), stored);
+        double limit = plain.map(p -> BROKEN * p + 1e-3).orElse(claimed ? NOISE : ROUNDED_FLOAT);
         if (!finite(e)) {
             fault(Finding.Rule.NON_FINITE, "its weight holds NaN or infinity");
-        } else if (e.relative() > (claimed ? NOISE : ROUNDED_FLOAT)) {
+        } else if (e.relative() > limit) {
             explain(e, expected.weight(), Optional.empty(), 0, elsewhere);
             if (cause.isPresent() || claimed || e.relative() > 0.3) {
                 fault(Finding.Rule.LAYER, "it is not the original's (relative error %.4f)%s", e.relative(), because());
@@ -60,8 +64,9 @@ final class LayerCheck {
                         + "quantized and dequantized", e.relative()));
             }
         }
-        return new LayerAudit(block, name, original.role(), original.expert(), original.out(), original.in(), scheme, bits, expected.how(), e, Optional.empty(),
-                Optional.empty(), Optional.empty(), Optional.empty(), false, cause, sound);
+        boolean worse = plain.map(p -> e.relative() > WORSE * p + 1e-4).orElse(false);
+        return new LayerAudit(block, name, original.role(), original.expert(), original.out(), original.in(), scheme, bits, expected.how(), e, plain, Optional.empty(),
+                Optional.empty(), Optional.empty(), worse, cause, sound);
     }
 
     /** A layer with codes. */

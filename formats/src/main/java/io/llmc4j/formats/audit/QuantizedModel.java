@@ -106,6 +106,11 @@ final class QuantizedModel implements AutoCloseable {
         return out;
     }
 
+    /** The block type of a layer of a GGUF file. */
+    Optional<GgufBlocks> blocks(int block, String layer) {
+        return source instanceof GgufModel m ? Optional.of(GgufBlocks.of(m, block, layer)) : Optional.empty();
+    }
+
     /** Names of the layers of a block that are stored quantized. */
     List<String> quantizedLayers(int block) {
         if (directory.isEmpty()) {
