@@ -205,7 +205,7 @@ class CommandLineTest {
         assertTrue(Files.exists(dir.resolve("o/fake_quant_model/model.safetensors")));
         JsonNode report = new ObjectMapper().readTree(dir.resolve("o/report.json").toFile());
         assertTrue(report.get("files").toString().contains("vllm_quant_model/config.json"));
-        Ran missing = refused("run", "--config", config, "--set", "save.save_trtllm=True", "--set", "save.save_path=" + dir.resolve("p"));
-        assertTrue(missing.err().contains("--set save.save_trtllm: save.save_trtllm: this format is not here"), missing.err());
+        Ran missing = refused("run", "--config", config, "--set", "save.save_vlm=True", "--set", "save.save_path=" + dir.resolve("p"));
+        assertEquals("--set save.save_vlm: unknown key 'save_vlm' in save; did you mean 'save_vllm'?\n", missing.err());
     }
 }

@@ -20,6 +20,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** Runs a job: opens its outputs, lets the fold go, has what was written read back, writes the report. */
 public final class Runner {
@@ -57,9 +58,10 @@ public final class Runner {
             List<String> differences = new ArrayList<>();
             sinks.forEach(s -> differences.addAll(s.verify()));
             progress.clear();
+            List<String> saved = Artifacts.write(summary.artifacts(), job.run().methods().isEmpty() ? Map.of() : job.run().methods().getFirst().special());
             Report report = report(summary);
             write(report);
-            tell(summary, differences, report);
+            tell(summary, differences, saved, report);
             return differences.isEmpty() ? 0 : UNSOUND;
         } finally {
             progress.clear();
@@ -106,7 +108,7 @@ public final class Runner {
         }
     }
 
-    private void tell(RunSummary s, List<String> differences, Report report) {
+    private void tell(RunSummary s, List<String> differences, List<String> saved, Report report) {
         if (json) {
             out.print(report.json());
             out.flush();
@@ -122,6 +124,7 @@ public final class Runner {
             out.println(w.files().size() + " files, " + Text.bytes(bytes) + ", in " + w.directory());
             w.dropped().forEach(d -> out.println("  not written: " + d));
         }
+        saved.forEach(out::println);
         if (differences.isEmpty()) {
             if (!s.written().isEmpty()) {
                 out.println("read back: every tensor agrees with what was computed");
