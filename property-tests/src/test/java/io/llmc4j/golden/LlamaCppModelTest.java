@@ -6,11 +6,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.llmc4j.engine.model.Decoder;
-import io.llmc4j.engine.model.ForwardHooks;
-import io.llmc4j.engine.model.Hidden;
-import io.llmc4j.engine.tensor.Matrix;
-import io.llmc4j.formats.export.gguf.GgufModel;
 import io.llmc4j.formats.export.gguf.GgufSink;
 import io.llmc4j.formats.export.gguf.GgufTarget;
 import io.llmc4j.formats.export.gguf.mix.FileType;
@@ -21,12 +16,8 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,25 +36,6 @@ class LlamaCppModelTest {
     @TempDir
     Path dir;
 
-    private JsonNode llamaCpp(Path file, int count, List<Integer> ids, String... texts) throws Exception {
-        Optional<Path> modules = LlamaCpp.nodeModules();
-        assumeTrue(modules.isPresent(), LlamaCpp.HOW);
-        Path script = dir.resolve("llamacpp.mjs");
-        try (InputStream in = getClass().getResourceAsStream("/gguf/llamacpp.mjs")) {
-            Files.copy(in, script, StandardCopyOption.REPLACE_EXISTING);
-        }
-        List<String> command = new ArrayList<>(List.of("node", script.toString(), modules.get().toString(), file.toString(), "" + count,
-                String.join(" ", ids.stream().map(String::valueOf).toList())));
-        command.addAll(List.of(texts));
-        Path out = dir.resolve("out.json");
-        Path log = dir.resolve("log.txt");
-        Process p = new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(log.toFile()).start();
-        assertTrue(p.waitFor(5, TimeUnit.MINUTES), "llama.cpp did not come back");
-        assertEquals(0, p.exitValue(), Files.readString(log));
-        String[] lines = Files.readString(out).strip().split("\n");
-        return new ObjectMapper().readTree(lines[lines.length - 1]);
-    }
-
     @ParameterizedTest
     @EnumSource(value = FileType.class, names = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q5_1", "Q4_K_M", "IQ4_NL"})
     void sameGreedyTokens(FileType type) throws Exception {
@@ -73,47 +45,10 @@ class LlamaCppModelTest {
         try (HfModel m = HfModel.open(model); Tokenizer t = Tokenizer.open(model)) {
             GgufSink.write(m, target);
             List<Integer> prompt = Arrays.stream(t.encode(TEXT, false)).boxed().toList();
-            JsonNode answer = llamaCpp(target.file(), COUNT, prompt, TEXT);
-            assertEquals(prompt, integers(answer.get("tokens").get(0)));
-            compare(target.file(), prompt, integers(answer.get("greedy")));
+            JsonNode answer = LlamaCpp.ask(dir, target.file(), COUNT, prompt, TEXT);
+            assertEquals(prompt, LlamaCpp.integers(answer.get("tokens").get(0)));
+            LlamaCpp.sameTokens(target.file(), prompt, LlamaCpp.integers(answer.get("greedy")), COUNT);
         }
-    }
-
-    private static List<Integer> integers(JsonNode list) {
-        List<Integer> out = new ArrayList<>();
-        list.forEach(n -> out.add(n.asInt()));
-        return out;
-    }
-
-    /** Equal, or at the first difference our own logits of the two tokens are as good as the same: llama.cpp rounds activations. */
-    private static void compare(Path file, List<Integer> prompt, List<Integer> theirs) {
-        try (GgufModel g = GgufModel.open(file)) {
-            Decoder decoder = new Decoder(g.spec());
-            List<Integer> ids = new ArrayList<>(prompt);
-            for (int i = 0; i < theirs.size(); i++) {
-                float[] logits = last(g, decoder, ids);
-                int best = 0;
-                for (int v = 1; v < logits.length; v++) {
-                    best = logits[v] > logits[best] ? v : best;
-                }
-                if (best != theirs.get(i)) {
-                    float gap = logits[best] - logits[theirs.get(i)];
-                    assertTrue(gap < 0.05f, "token " + i + " is " + theirs.get(i) + " there and " + best + " here, " + gap + " above it");
-                    return;
-                }
-                ids.add(best);
-            }
-            assertEquals(COUNT, theirs.size());
-        }
-    }
-
-    private static float[] last(GgufModel g, Decoder decoder, List<Integer> ids) {
-        Hidden h = decoder.embed(g.ends(), new int[][] {ids.stream().mapToInt(i -> i).toArray()});
-        for (int b = 0; b < g.spec().blocks(); b++) {
-            h = decoder.block(g.block(b), h, ForwardHooks.NONE);
-        }
-        Matrix logits = decoder.logits(g.ends(), h);
-        return logits.rows(logits.rows() - 1, logits.rows()).data();
     }
 
     /** Split files, and a vocabulary of another kind than the model's own. */
@@ -135,9 +70,9 @@ class LlamaCppModelTest {
             assertTrue(first.getFileName().toString().contains("-00001-of-"));
             String[] texts = {TEXT, "A simple sentence about whales, ships and 12345678 databases.", "  leading spaces and\ttabs\n\n\n",
                 "Ünïcode, 世界 and emoji 🦙!", "don't won't I'LL"};
-            JsonNode answer = llamaCpp(first, 0, List.of(), texts);
+            JsonNode answer = LlamaCpp.ask(dir, first, 0, List.of(), texts);
             for (int i = 0; i < texts.length; i++) {
-                assertEquals(Arrays.stream(t.encode(texts[i], false)).boxed().toList(), integers(answer.get("tokens").get(i)), texts[i]);
+                assertEquals(Arrays.stream(t.encode(texts[i], false)).boxed().toList(), LlamaCpp.integers(answer.get("tokens").get(i)), texts[i]);
             }
         }
     }
