@@ -6,6 +6,7 @@ import io.llmc4j.cli.run.Outputs;
 import io.llmc4j.cli.run.PlanPrinter;
 import io.llmc4j.cli.run.Resolver;
 import io.llmc4j.cli.run.Runner;
+import io.llmc4j.engine.journal.RunJournal;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -21,14 +22,16 @@ final class Execution {
     static int run(LlmcConfig config, List<Outputs.Target> targets, Optional<Path> report, RunOptions options, CommandLine line) {
         options.setThreads();
         PrintWriter err = line.getErr();
-        try (Job job = Resolver.resolve(config, targets, report, options.overwrite, options.dryRun)) {
+        // Where an earlier process came as far as the renames, the outputs are there already, and its own.
+        boolean renaming = options.resume && Runner.place(targets, report).flatMap(RunJournal::find).map(RunJournal.Found::prepared).orElse(false);
+        try (Job job = Resolver.resolve(config, targets, report, options.overwrite || renaming, options.dryRun)) {
             job.notices().forEach(n -> err.println("note: " + n));
             err.flush();
             if (options.dryRun) {
                 PlanPrinter.print(job, options.json, line.getOut());
                 return 0;
             }
-            return new Runner(job, options.overwrite, options.json, line.getOut(), err).run();
+            return new Runner(job, options.overwrite, options.resume, options.json, line.getOut(), err).run();
         }
     }
 }

@@ -19,6 +19,10 @@ final class RunOptions {
             showDefaultValue = Visibility.NEVER)
     boolean overwrite;
 
+    @Option(names = "--resume", description = "go on with a run into this output that was stopped or killed; the bytes are those of a run that was not "
+            + "(default: refuse when there is one)", showDefaultValue = Visibility.NEVER)
+    boolean resume;
+
     @Option(names = "--compat", paramLabel = "WHOM", description = "llmc: LLMC's number where LLMC is oddly or plainly wrong (default: none)",
             showDefaultValue = Visibility.NEVER)
     Optional<String> compat = Optional.empty();

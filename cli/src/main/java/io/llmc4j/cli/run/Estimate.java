@@ -17,11 +17,12 @@ import java.util.Map;
  * @param parameters  of the model, embeddings included
  * @param bits        a weight of the quantized layers, scales and zero points included
  * @param outputBytes of one output of real codes, if there is one, else of floats of 16 bits
+ * @param scratchBytes on the disk of the first output while it runs: two boundaries of states in the journal, states beyond the memory's budget
  * @param memoryBytes heap and mapped states at the peak
  * @param operations  multiply-adds
  * @param seconds     on this machine
  */
-record Estimate(long parameters, double bits, long outputBytes, long memoryBytes, double operations, double seconds) {
+record Estimate(long parameters, double bits, long outputBytes, long scratchBytes, long memoryBytes, double operations, double seconds) {
 
     static Estimate of(Job job) {
         ModelSpec spec = job.shape().spec();
@@ -55,6 +56,12 @@ record Estimate(long parameters, double bits, long outputBytes, long memoryBytes
         long memory = largest * 4 * (learning ? 8 : 3) + Math.min(states, job.run().memory().stateBytes()) + gathered + (hessian ? 3 * in * in * 8 : 0)
                 + 300_000_000L;
 
+        long waiting = states / 2;
+        for (Evaluation e : job.run().evaluations()) {
+            waiting += e.tokens() * spec.hiddenSize() * 4 * e.positions().size();
+        }
+        long scratch = 2 * waiting + Math.max(0, waiting + states / 2 + tokens * in * 4 - job.run().memory().stateBytes());
+
         double operations = 0;
         for (MethodStep m : job.run().methods()) {
             operations += work(m.name(), linear, tokens, job.layers());
@@ -62,7 +69,7 @@ record Estimate(long parameters, double bits, long outputBytes, long memoryBytes
         for (Evaluation e : job.run().evaluations()) {
             operations += (double) e.tokens() * parameters * e.positions().size();
         }
-        return new Estimate(parameters, quantized == 0 ? 16 : codeBits / quantized, output, memory, operations, operations / speed() + parameters * 4 / 2e9);
+        return new Estimate(parameters, quantized == 0 ? 16 : codeBits / quantized, output, scratch, memory, operations, operations / speed() + parameters * 4 / 2e9);
     }
 
     /** Multiply-adds of a method: passes over the blocks, and what it searches. */

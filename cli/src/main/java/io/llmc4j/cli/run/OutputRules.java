@@ -3,6 +3,7 @@ package io.llmc4j.cli.run;
 import io.llmc4j.engine.BadInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -47,10 +48,19 @@ final class OutputRules {
         }
     }
 
-    /** Space for new files there, in bytes. */
-    static long usableBytes(Path output) {
+    /** The disk that a directory is on, or will be. */
+    static FileStore store(Path output) {
         try {
-            return Files.getFileStore(existing(real(output))).getUsableSpace();
+            return Files.getFileStore(existing(real(output)));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Space for new files there, in bytes. */
+    static long usableBytes(FileStore store) {
+        try {
+            return store.getUsableSpace();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

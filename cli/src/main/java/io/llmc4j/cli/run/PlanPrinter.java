@@ -51,20 +51,28 @@ public final class PlanPrinter {
         return kinds;
     }
 
-    /** Throws BadInput (OUTPUT) when the disk has too little space. */
-    public static void checkSpace(Job job, long bytes) {
+    /** Throws BadInput (OUTPUT) when a disk has too little space for all that goes there: outputs, journal, states that do not fit the memory. */
+    static void checkSpace(Job job, Estimate e) {
+        Map<java.nio.file.FileStore, Long> needs = new LinkedHashMap<>();
         for (Outputs.Target t : job.targets()) {
-            long free = OutputRules.usableBytes(t.directory());
-            if (free < bytes) {
-                throw BadInput.of(BadInput.Common.OUTPUT, "%s needs about %s and has %s left; free some, or choose another output directory", t.directory(), Text.bytes(bytes),
-                        Text.bytes(free));
-            }
+            needs.merge(OutputRules.store(t.directory()), e.outputBytes(), Long::sum);
         }
+        if (!job.targets().isEmpty()) {
+            needs.merge(OutputRules.store(job.targets().getFirst().directory()), e.scratchBytes(), Long::sum);
+        }
+        needs.forEach((store, bytes) -> {
+            long free = OutputRules.usableBytes(store);
+            if (free < bytes) {
+                throw BadInput.of(BadInput.Common.OUTPUT, "the disk of %s has %s left, and the run needs about %s (%s for each of %d outputs, %s for its journal and its states); "
+                        + "free some, or choose another output directory", job.targets().getFirst().directory(), Text.bytes(free), Text.bytes(bytes), Text.bytes(e.outputBytes()),
+                        job.targets().size(), Text.bytes(e.scratchBytes()));
+            }
+        });
     }
 
     public static void print(Job job, boolean json, PrintWriter out) {
         Estimate e = Estimate.of(job);
-        checkSpace(job, e.outputBytes());
+        checkSpace(job, e);
         if (json) {
             out.print(Json.text(map(job, e)));
             out.flush();
@@ -90,10 +98,11 @@ public final class PlanPrinter {
         out.println();
         out.println(String.format(java.util.Locale.ROOT, "bits of a quantized weight  %.3f", e.bits()));
         out.println("output size                 " + Text.bytes(e.outputBytes()) + (job.targets().size() > 1 ? " for each output" : ""));
+        out.println("journal and states on disk  up to " + Text.bytes(e.scratchBytes()));
         out.println("memory                      about " + Text.bytes(e.memoryBytes()));
         out.println("time on this machine        about " + Text.duration(e.seconds()));
         for (Outputs.Target t : job.targets()) {
-            out.println("free disk for " + String.format("%-14s", t.format().name()) + Text.bytes(OutputRules.usableBytes(t.directory())));
+            out.println("free disk for " + String.format("%-14s", t.format().name()) + Text.bytes(OutputRules.usableBytes(OutputRules.store(t.directory()))));
         }
         out.flush();
     }
@@ -120,6 +129,7 @@ public final class PlanPrinter {
         m.put("layers", layers);
         m.put("bitsPerWeight", e.bits());
         m.put("outputBytes", e.outputBytes());
+        m.put("scratchBytes", e.scratchBytes());
         m.put("memoryBytes", e.memoryBytes());
         m.put("seconds", e.seconds());
         m.put("notices", job.notices());

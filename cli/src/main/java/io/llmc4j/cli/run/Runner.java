@@ -6,8 +6,12 @@ import io.llmc4j.cli.report.PeakMemory;
 import io.llmc4j.cli.report.Report;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.evaluate.EvaluationResult;
+import io.llmc4j.engine.journal.Boundary;
+import io.llmc4j.engine.journal.Fingerprint;
+import io.llmc4j.engine.journal.RunJournal;
 import io.llmc4j.engine.pipeline.BlockFold;
 import io.llmc4j.engine.pipeline.ModelSink;
+import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.pipeline.RunSummary;
 import io.llmc4j.engine.safetensors.ShardedWriter;
 import io.llmc4j.formats.export.Exports;
@@ -21,6 +25,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** Runs a job: opens its outputs, lets the fold go, has what was written read back, writes the report. */
 public final class Runner {
@@ -30,11 +35,19 @@ public final class Runner {
 
     private final Job job;
     private final boolean overwrite;
+    private final boolean resume;
+    private final PrintWriter err;
     private final boolean json;
     private final PrintWriter out;
     private final Progress progress;
 
-    public Runner(Job job, boolean overwrite, boolean json, PrintWriter out, PrintWriter err) {
+    /**
+     * @param overwrite an output that is in the way is replaced, and an unfinished run there is forgotten
+     * @param resume    an unfinished run there goes on
+     */
+    public Runner(Job job, boolean overwrite, boolean resume, boolean json, PrintWriter out, PrintWriter err) {
+        this.resume = resume;
+        this.err = err;
         this.job = job;
         this.overwrite = overwrite;
         this.json = json;
@@ -42,18 +55,48 @@ public final class Runner {
         this.progress = Progress.of(err);
     }
 
+    /** Where the journal of a run that writes to these places is; empty: the run writes nothing, and has none. */
+    public static Optional<RunJournal.Place> place(List<Outputs.Target> targets, Optional<Path> reportDirectory) {
+        if (targets.isEmpty()) {
+            return Optional.empty();
+        }
+        Path first = targets.getFirst().directory();
+        return Optional.of(targets.size() == 1 && reportDirectory.map(first::equals).orElse(true) ? RunJournal.Place.beside(first)
+                : RunJournal.Place.in(reportDirectory.orElseGet(() -> first.toAbsolutePath().getParent())));
+    }
+
     /** @return 0, or 3 when the check of an output failed */
     public int run() {
+        PlanPrinter.checkSpace(job, Estimate.of(job));
+        Optional<RunJournal.Place> place = place(job.targets(), job.reportDirectory());
+        if (place.isEmpty()) {
+            return run(Optional.empty());
+        }
+        int blocks = job.shape().spec().blocks();
+        Fingerprint fingerprint = Fingerprints.of(job);
+        try (RunJournal journal = resume ? RunJournal.resume(place.get(), fingerprint, blocks) : RunJournal.begin(place.get(), fingerprint, blocks, overwrite);
+             StopHook hook = StopHook.install(journal, err)) {
+            if (resume && journal.boundary().isEmpty()) {
+                progress.say("there is no unfinished run into " + place.get().output() + "; starting from the beginning");
+            }
+            int code = run(Optional.of(journal));
+            journal.delete();
+            return code;
+        }
+    }
+
+    private int run(Optional<RunJournal> journal) {
         HfModel model = job.model().orElseThrow();
-        PlanPrinter.checkSpace(job, Estimate.of(job).outputBytes());
         List<ModelSink> sinks = new ArrayList<>();
+        boolean prepared = journal.flatMap(RunJournal::boundary).map(Boundary::prepared).orElse(false);
         try {
             for (Outputs.Target t : job.targets()) {
-                sinks.add(Exports.open(t.format(), model, t.directory(), ShardedWriter.DEFAULT_SHARD_BYTES, overwrite));
+                sinks.add(Exports.open(t.format(), model, t.directory(), ShardedWriter.DEFAULT_SHARD_BYTES, overwrite || prepared));
             }
             job.data().forEach(progress::say);
             Watcher watcher = new Watcher(out, progress, !json, job.layers());
-            RunSummary summary = new BlockFold(model, job.run(), sinks, watcher).run();
+            BlockFold fold = new BlockFold(model, job.run(), sinks, watcher);
+            RunSummary summary = journal.map(fold::withJournal).orElse(fold).run();
             progress.step(Double.MAX_VALUE, "reading back what was written");
             List<String> differences = new ArrayList<>();
             sinks.forEach(s -> differences.addAll(s.verify()));
@@ -63,10 +106,24 @@ public final class Runner {
             write(report);
             tell(summary, differences, saved, report);
             return differences.isEmpty() ? 0 : UNSOUND;
+        } catch (RuntimeException | Error e) {
+            journal.flatMap(RunJournal::boundary).ifPresent(b -> keep(b, sinks));
+            throw e;
         } finally {
             progress.clear();
             sinks.forEach(ModelSink::close);
         }
+    }
+
+    /** What is done stays, and the user is told. */
+    private void keep(Boundary b, List<ModelSink> sinks) {
+        sinks.forEach(s -> {
+            if (s instanceof ResumableSink r) {
+                r.suspend();
+            }
+        });
+        progress.clear();
+        progress.say(b.blocksDone() + " of " + job.shape().spec().blocks() + " blocks are kept; when what follows is mended, the same command with --resume goes on from there");
     }
 
     private Report report(RunSummary s) {

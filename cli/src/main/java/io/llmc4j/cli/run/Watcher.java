@@ -36,6 +36,12 @@ final class Watcher implements RunListener {
         progress.total(blocks);
     }
 
+    @Override
+    public void resumed(int blocksDone, int n) {
+        block = blocksDone;
+        progress.say("going on behind block " + blocksDone + " of " + n);
+    }
+
     private double work() {
         return Math.max(0, block);
     }

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +20,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** States in native memory up to a budget; what is more lies in a temporary file, mapped, that is gone when the store is closed. */
+/**
+ * States in native memory up to a budget; what is more lies in a temporary file that is gone when the store is closed or the process ends. The file
+ * is written and read by calls, not mapped: a full disk is then an error that says so, and its pages are not part of the process.
+ */
 public final class SpillingStateStore implements StateStore {
 
     private final long budget;
@@ -68,41 +73,91 @@ public final class SpillingStateStore implements StateStore {
         }
     }
 
-    /** One stored state; {@code filePosition} -1 when it is in memory. */
-    private record Slot(int batch, int tokens, int features, Arena arena, MemorySegment bytes, long filePosition) { }
+    private static final int PIECE = 1 << 20;
+
+    private final ByteBuffer piece = ByteBuffer.allocateDirect(PIECE).order(ByteOrder.nativeOrder());
+
+    /** One stored state; {@code filePosition} -1 when it is in memory, else {@code bytes} has no use. */
+    private record Slot(int batch, int tokens, int features, long size, Arena arena, MemorySegment bytes, long filePosition) { }
 
     private Slot allocate(Hidden h) {
         long bytes = Math.max(4, (long) h.data().data().length * Float.BYTES);
         Arena arena = Arena.ofShared();
         if (memory + bytes <= budget) {
             memory += bytes;
-            return new Slot(h.batch(), h.tokens(), h.data().cols(), arena, arena.allocate(bytes, 64), -1);
+            return new Slot(h.batch(), h.tokens(), h.data().cols(), bytes, arena, arena.allocate(bytes, 64), -1);
         }
         try {
             if (file == null) {
                 Path path = Files.createTempFile(directory, "llmc4j-states", ".bin");
                 file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE);
             }
-            Deque<Long> free = freeInFile.getOrDefault(bytes, new ArrayDeque<>());
-            long at = free.isEmpty() ? fileEnd : free.pop();
-            fileEnd = Math.max(fileEnd, at + (bytes + 63) / 64 * 64);
-            disk += bytes;
-            return new Slot(h.batch(), h.tokens(), h.data().cols(), arena, file.map(FileChannel.MapMode.READ_WRITE, at, bytes, arena), at);
         } catch (IOException e) {
-            arena.close();
-            throw BadInput.of(BadInput.Common.ENVIRONMENT, "hidden states do not fit %d bytes of memory, and the temporary file in %s could not be written (%s); "
-                    + "free some disk, raise the memory budget, or use fewer calibration samples", budget, directory, e.getMessage());
+            throw full(e);
+        }
+        Deque<Long> free = freeInFile.getOrDefault(bytes, new ArrayDeque<>());
+        long at = free.isEmpty() ? fileEnd : free.pop();
+        fileEnd = Math.max(fileEnd, at + (bytes + 63) / 64 * 64);
+        disk += bytes;
+        return new Slot(h.batch(), h.tokens(), h.data().cols(), bytes, arena, MemorySegment.NULL, at);
+    }
+
+    private BadInput full(IOException e) {
+        return BadInput.of(BadInput.Common.ENVIRONMENT, "hidden states do not fit %d bytes of memory, and the temporary file in %s could not be written (%s); "
+                + "free some disk, raise the memory budget, or use fewer calibration samples", budget, directory, e.getMessage());
+    }
+
+    private void write(Slot s, float[] data) {
+        if (s.filePosition < 0) {
+            MemorySegment.copy(data, 0, s.bytes, ValueLayout.JAVA_FLOAT, 0, data.length);
+            return;
+        }
+        try {
+            long at = s.filePosition;
+            for (int i = 0; i < data.length; i += PIECE / Float.BYTES) {
+                int n = Math.min(PIECE / Float.BYTES, data.length - i);
+                piece.clear().limit(n * Float.BYTES);
+                piece.asFloatBuffer().put(data, i, n);
+                while (piece.hasRemaining()) {
+                    at += file.write(piece, at);
+                }
+            }
+        } catch (IOException e) {
+            throw full(e);
+        }
+    }
+
+    private void read(Slot s, float[] data) {
+        if (s.filePosition < 0) {
+            MemorySegment.copy(s.bytes, ValueLayout.JAVA_FLOAT, 0, data, 0, data.length);
+            return;
+        }
+        try {
+            long at = s.filePosition;
+            for (int i = 0; i < data.length; i += PIECE / Float.BYTES) {
+                int n = Math.min(PIECE / Float.BYTES, data.length - i);
+                piece.clear().limit(n * Float.BYTES);
+                while (piece.hasRemaining()) {
+                    int got = file.read(piece, at);
+                    if (got < 0) {
+                        throw new IOException("the file became shorter");
+                    }
+                    at += got;
+                }
+                piece.flip().asFloatBuffer().get(data, i, n);
+            }
+        } catch (IOException e) {
+            throw new BadInput(BadInput.Common.ENVIRONMENT, "the temporary file of hidden states in " + directory + " cannot be read: " + e.getMessage(), e);
         }
     }
 
     private void free(Slot s) {
-        long bytes = s.bytes.byteSize();
         s.arena.close();
         if (s.filePosition < 0) {
-            memory -= bytes;
+            memory -= s.size;
         } else {
-            disk -= bytes;
-            freeInFile.computeIfAbsent(bytes, k -> new ArrayDeque<>()).push(s.filePosition);
+            disk -= s.size;
+            freeInFile.computeIfAbsent(s.size, k -> new ArrayDeque<>()).push(s.filePosition);
         }
     }
 
@@ -117,22 +172,22 @@ public final class SpillingStateStore implements StateStore {
             }
             Slot old = slots.get(index);
             float[] data = h.data().data();
-            if (old == null || old.bytes.byteSize() != Math.max(4, (long) data.length * Float.BYTES)) {
+            if (old == null || old.size != Math.max(4, (long) data.length * Float.BYTES)) {
                 if (old != null) {
                     free(old);
                     slots.set(index, null);
                 }
                 old = allocate(h);
             }
-            MemorySegment.copy(data, 0, old.bytes, ValueLayout.JAVA_FLOAT, 0, data.length);
-            slots.set(index, new Slot(h.batch(), h.tokens(), h.data().cols(), old.arena, old.bytes, old.filePosition));
+            slots.set(index, new Slot(h.batch(), h.tokens(), h.data().cols(), old.size, old.arena, old.bytes, old.filePosition));
+            write(slots.get(index), data);
         }
 
         @Override
         public Hidden get(int index) {
             Slot s = slot(index);
             Matrix m = new Matrix(s.batch * s.tokens, s.features);
-            MemorySegment.copy(s.bytes, ValueLayout.JAVA_FLOAT, 0, m.data(), 0, m.data().length);
+            read(s, m.data());
             return new Hidden(s.batch, s.tokens, m);
         }
 

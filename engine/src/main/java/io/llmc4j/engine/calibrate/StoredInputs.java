@@ -16,6 +16,11 @@ public final class StoredInputs implements Inputs, AutoCloseable {
         this.features = features;
     }
 
+    /** What is stored, by chunk. */
+    public StateStore.States states() {
+        return states;
+    }
+
     /** Appends a chunk. */
     public void add(int batch, Hidden h) {
         states.put(batches.size(), h);

@@ -50,6 +50,10 @@ public final class EvaluationFlow implements AutoCloseable {
         return position;
     }
 
+    StateStore.States states() {
+        return states;
+    }
+
     int chunks() {
         return (evaluation.windows().length + together - 1) / together;
     }

@@ -7,7 +7,9 @@ import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.PlainKvCache;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -68,6 +70,15 @@ public final class EvaluationFlows implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** What waits between blocks, by a name that is the same in every process. */
+    public Map<String, StateStore.States> states() {
+        Map<String, StateStore.States> out = new LinkedHashMap<>();
+        for (int i = 0; i < flows.size(); i++) {
+            out.put("evaluation." + i, flows.get(i).states());
+        }
+        return out;
     }
 
     public boolean any(Position position) {

@@ -83,7 +83,11 @@ public interface BlockWork {
     /** The block (or its halves) as run by {@link #decoder()} needs this cache, so that a quantized KV cache is seen. */
     KvCache cache();
 
-    /** Where a stage keeps states of its own from block to block (a float stream beside the quantized one); the run closes it. */
+    /**
+     * Where a stage keeps states of its own from block to block (a float stream beside the quantized one); the run closes it. Lists that are open
+     * between blocks survive in a resumed run: the first list of that name that is asked for comes filled. Nothing else that a stage remembers of
+     * earlier blocks does; what it finds out in {@link Stage#prepare} is found out again.
+     */
     StateStore store();
 
     // ---- edits ----

@@ -7,6 +7,9 @@ import io.llmc4j.engine.calibrate.StoredInputs;
 import io.llmc4j.engine.evaluate.EvaluationFlows;
 import io.llmc4j.engine.evaluate.EvaluationResult;
 import io.llmc4j.engine.evaluate.Position;
+import io.llmc4j.engine.journal.Boundary;
+import io.llmc4j.engine.journal.CarriedStates;
+import io.llmc4j.engine.journal.RunJournal;
 import io.llmc4j.engine.method.Needs;
 import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.model.Block;
@@ -37,6 +40,7 @@ public final class BlockFold {
     private final KvCaches caches;
     private final Map<String, Map<String, Matrix>> artifacts = new LinkedHashMap<>();
     private final List<RunSummary.LayerRow> rows = new ArrayList<>();
+    private Optional<RunJournal> journal = Optional.empty();
 
     /** Throws BadInput for what cannot run: methods, settings and data are checked here, before any block is read. */
     public BlockFold(ModelSource source, RunConfig config, List<ModelSink> sinks, RunListener listener) {
@@ -48,32 +52,128 @@ public final class BlockFold {
         this.caches = KvCaches.of(config);
     }
 
-    /** Runs to the end. Sinks are finished when all went well; closing them is the caller's. */
+    /** The run is taken down in a journal, and goes on where that stands. All sinks must be {@link ResumableSink}s. */
+    public BlockFold withJournal(RunJournal j) {
+        journal = Optional.of(j);
+        return this;
+    }
+
+    /**
+     * Runs to the end. Sinks are finished when all went well; closing them is the caller's. Throws BadInput (CHANGED, UNREADABLE) when the model's files
+     * change meanwhile.
+     */
     public RunSummary run() {
+        try {
+            return runBlocks();
+        } catch (InternalError e) {
+            // How the virtual machine tells that a mapped file has become shorter than its mapping.
+            source.checkUnchanged();
+            throw e;
+        }
+    }
+
+    private RunSummary runBlocks() {
         long start = System.nanoTime();
         int blocks = source.spec().blocks();
         listener.started(config, blocks);
         Decoder decoder = new Decoder(source.spec());
         Passes passes = new Passes(decoder, caches::fresh);
-        try (StateStore store = new SpillingStateStore(config.memory().stateBytes(), Path.of(System.getProperty("java.io.tmpdir")))) {
+        Path scratch = journal.map(RunJournal::scratch).orElse(Path.of(System.getProperty("java.io.tmpdir")));
+        try (StateStore store = new SpillingStateStore(config.memory().stateBytes(), scratch)) {
             FoldedModel model = new FoldedModel(source, config, new Passes(decoder, () -> KvCache.NONE), store, listener);
             for (Stage s : recipe.stages()) {
                 s.prepare(model);
             }
-            sinks.forEach(s -> s.ends(model.ends()));
+            Optional<Boundary> from = journal.flatMap(RunJournal::boundary);
+            if (from.isEmpty()) {
+                sinks.forEach(s -> s.ends(model.ends()));
+            }
+            CarriedStates carried = new CarriedStates(store);
             Flow flow = recipe.needsData() ? new Flow(model, store) : Flow.NONE;
             List<EvaluationResult> values;
             try (EvaluationFlows evaluations = new EvaluationFlows(passes.decoder(), source.ends(), model.ends(), config.evaluations(), store,
                     config.memory().chunkTokens(), new EvaluationFlows.Caches(caches::fresh, config.llmcCompatible()))) {
-                for (int i = 0; i < blocks; i++) {
-                    block(i, model, passes, store, flow, evaluations);
+                from.ifPresent(b -> resume(b, model, flow, evaluations, carried));
+                for (int i = from.map(Boundary::blocksDone).orElse(0); i < blocks; i++) {
+                    source.checkUnchanged();
+                    block(i, model, new Stores(passes, store, carried), flow, evaluations);
+                    save(i + 1, flow, evaluations, carried);
                 }
+                source.checkUnchanged();
                 listener.phase("evaluating");
                 values = evaluations.results(listener::evaluationDone);
             }
-            List<ModelSink.Written> written = sinks.stream().map(ModelSink::finish).toList();
+            List<ModelSink.Written> written = finish(from);
             return new RunSummary(values, rows, written, artifacts, model.notes(), List.copyOf(model.dropped()), seconds(start));
         }
+    }
+
+    private record Stores(Passes passes, StateStore store, CarriedStates carried) { }
+
+    /** Takes up a run at a boundary: states, report rows, sinks. */
+    private void resume(Boundary b, FoldedModel model, Flow flow, EvaluationFlows evaluations, CarriedStates carried) {
+        listener.resumed(b.blocksDone(), source.spec().blocks());
+        RunJournal j = journal.orElseThrow();
+        boolean more = b.blocksDone() < source.spec().blocks();
+        j.restore(lists(flow, evaluations, more), carried, artifacts);
+        rows.addAll(b.rows());
+        for (int i = 0; i < sinks.size(); i++) {
+            if (b.prepared()) {
+                resumable(i).resumeCommit(model.ends(), b.marks().get(i));
+            } else {
+                resumable(i).resume(model.ends(), b.marks().get(i));
+            }
+        }
+    }
+
+    private ResumableSink resumable(int sink) {
+        if (sinks.get(sink) instanceof ResumableSink r) {
+            return r;
+        }
+        throw new IllegalArgumentException(sinks.get(sink).getClass() + " cannot be resumed, and the run has a journal");
+    }
+
+    /** The states that wait at a boundary, by name. Behind the last block those of the evaluations alone. */
+    private static Map<String, StateStore.States> lists(Flow flow, EvaluationFlows evaluations, boolean more) {
+        Map<String, StateStore.States> lists = new LinkedHashMap<>(evaluations.states());
+        if (more && flow.in.isPresent()) {
+            lists.put("calibration", flow.in.get().states());
+        }
+        return lists;
+    }
+
+    private void save(int blocksDone, Flow flow, EvaluationFlows evaluations, CarriedStates carried) {
+        if (journal.isEmpty() || !journal.get().due(blocksDone)) {
+            return;
+        }
+        journal.get().save(blocksDone, rows, marks(), lists(flow, evaluations, blocksDone < source.spec().blocks()), carried, artifacts);
+        listener.saved(blocksDone);
+    }
+
+    private List<String> marks() {
+        List<String> marks = new ArrayList<>();
+        for (int i = 0; i < sinks.size(); i++) {
+            marks.add(resumable(i).mark());
+        }
+        return marks;
+    }
+
+    /** With a journal, all sinks are prepared before the first one appears. */
+    private List<ModelSink.Written> finish(Optional<Boundary> from) {
+        if (journal.isEmpty()) {
+            return sinks.stream().map(ModelSink::finish).toList();
+        }
+        List<ModelSink.Written> written = new ArrayList<>(from.map(Boundary::written).orElse(List.of()));
+        if (written.isEmpty() && !sinks.isEmpty()) {
+            for (int i = 0; i < sinks.size(); i++) {
+                written.add(resumable(i).prepare());
+            }
+            journal.get().prepared(marks(), written);
+        }
+        for (int i = 0; i < sinks.size(); i++) {
+            resumable(i).commit();
+        }
+        return written;
     }
 
     /** The calibration states before and after the block at hand. */
@@ -98,7 +198,7 @@ public final class BlockFold {
         }
     }
 
-    private void block(int index, FoldedModel model, Passes passes, StateStore store, Flow flow, EvaluationFlows evaluations) {
+    private void block(int index, FoldedModel model, Stores stores, Flow flow, EvaluationFlows evaluations) {
         long start = System.nanoTime();
         int blocks = source.spec().blocks();
         listener.blockStarted(index, blocks);
@@ -111,7 +211,7 @@ public final class BlockFold {
             return;
         }
         model.edit(block);
-        FoldedBlock.Surroundings run = new FoldedBlock.Surroundings(config, schemes(), source.blockPrefix(index), passes, store, excludeFromStart(), artifacts, listener);
+        FoldedBlock.Surroundings run = new FoldedBlock.Surroundings(config, schemes(), source.blockPrefix(index), stores.passes(), stores.store(), stores.carried(), excludeFromStart(), artifacts, listener);
         boolean last = index + 1 == blocks;
         try (FoldedBlock work = new FoldedBlock(block, run, flow.in, flow.out)) {
             List<LayerResult> results = stages(work, flow, last);
@@ -123,7 +223,7 @@ public final class BlockFold {
             evaluations.through(block, Position.FAKE_QUANT, Position.FAKE_QUANT_WITHOUT_KV);
             sinks.forEach(s -> s.block(block, results));
             if (config.quantOut() && flow.in.isPresent() && !last) {
-                passes.run(block, flow.in.get(), flow.out.orElseThrow(), ForwardHooks.NONE);
+                stores.passes().run(block, flow.in.get(), flow.out.orElseThrow(), ForwardHooks.NONE);
             }
         }
         flow.advance();

@@ -36,7 +36,7 @@ import java.util.SplittableRandom;
 final class FoldedBlock implements BlockWork, AutoCloseable {
 
     /** What a block needs from the run. */
-    record Surroundings(RunConfig config, SchemePlan schemes, String prefix, Passes passes, StateStore store, boolean excludeFromStart,
+    record Surroundings(RunConfig config, SchemePlan schemes, String prefix, Passes passes, StateStore store, StateStore carried, boolean excludeFromStart,
                         Map<String, Map<String, Matrix>> artifacts, RunListener listener) { }
 
     private final Block block;
@@ -361,7 +361,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public StateStore store() {
-        return run.store;
+        return run.carried;
     }
 
     @Override

@@ -18,6 +18,10 @@ public interface ModelSource extends AutoCloseable {
     /** Prefix of a block's layer names in the checkpoint, "model.layers.3". */
     String blockPrefix(int index);
 
+    /** Throws BadInput when a file of the model is not what it was when it was opened; asked before each block. */
+    default void checkUnchanged() {
+    }
+
     @Override
     void close();
 }

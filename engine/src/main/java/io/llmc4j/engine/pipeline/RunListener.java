@@ -11,6 +11,14 @@ public interface RunListener {
     default void started(RunConfig config, int blocks) {
     }
 
+    /** The run goes on where an earlier process left it. */
+    default void resumed(int blocksDone, int blocks) {
+    }
+
+    /** A journal has it that these blocks are done: they are not lost any more. */
+    default void saved(int blocksDone) {
+    }
+
     /** A step before the first block or after the last ("rotating embeddings", "perplexity of fake_quant"). */
     default void phase(String what) {
     }

@@ -12,6 +12,16 @@ record RunListeners(List<RunListener> all) implements RunListener {
     }
 
     @Override
+    public void resumed(int blocksDone, int blocks) {
+        all.forEach(l -> l.resumed(blocksDone, blocks));
+    }
+
+    @Override
+    public void saved(int blocksDone) {
+        all.forEach(l -> l.saved(blocksDone));
+    }
+
+    @Override
     public void phase(String what) {
         all.forEach(l -> l.phase(what));
     }

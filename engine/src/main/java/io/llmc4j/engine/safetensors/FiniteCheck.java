@@ -1,9 +1,12 @@
 package io.llmc4j.engine.safetensors;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.engine.tensor.Shape;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 
 /** Looks for NaN and infinities in stored floats, on their bits: an exponent of all ones, or the format's own NaN codes. */
 public final class FiniteCheck {
@@ -14,6 +17,15 @@ public final class FiniteCheck {
     private static final int PIECE = 8192;
 
     private FiniteCheck() {
+    }
+
+    /** Throws NON_FINITE when a whole tensor holds a NaN or an infinity. */
+    static void require(Path file, String name, DType dtype, Shape shape, MemorySegment bytes) {
+        long bad = firstNonFinite(dtype, bytes);
+        if (bad >= 0) {
+            throw BadInput.of(SafetensorsError.NON_FINITE, "%s: tensor '%s' %s%s has a NaN or an infinity at element %d; nothing was written under that name",
+                    file, name, dtype, shape, bad);
+        }
     }
 
     /** The index of an element that is not finite, in a piece that holds one, or -1. {@code bytes} is whole elements. */

@@ -36,18 +36,24 @@ record HeaderLayout(Map<String, TensorEntry> entries, byte[] prefix, long fileBy
             }
             at = end;
         }
+        byte[] prefix = prefix(entries, metadata, 0);
+        return new HeaderLayout(Collections.unmodifiableMap(entries), prefix, prefix.length + at);
+    }
+
+    /** The eight bytes of length and the header in a room of at least {@code room} bytes, spaces behind it. */
+    static byte[] prefix(Map<String, TensorEntry> entries, Map<String, String> metadata, int room) {
         byte[] json = json(entries, new TreeMap<>(metadata));
         if (json.length > SafetensorsHeader.MAX_HEADER) {
             throw new IllegalArgumentException("a header of " + json.length + " bytes");
         }
-        int n = Math.ceilDiv(json.length, 8) * 8;
+        int n = Math.max(Math.ceilDiv(json.length, 8) * 8, room);
         byte[] prefix = new byte[8 + n];
         for (int i = 0; i < 8; i++) {
             prefix[i] = (byte) ((long) n >>> 8 * i);
         }
         System.arraycopy(json, 0, prefix, 8, json.length);
         java.util.Arrays.fill(prefix, 8 + json.length, prefix.length, (byte) ' ');
-        return new HeaderLayout(Collections.unmodifiableMap(entries), prefix, prefix.length + at);
+        return prefix;
     }
 
     private static byte[] json(Map<String, TensorEntry> entries, Map<String, String> metadata) {

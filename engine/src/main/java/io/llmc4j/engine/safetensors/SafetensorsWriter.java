@@ -165,7 +165,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /** Segments over arrays of wider elements have no byte buffer of their own. */
-    private static ByteBuffer buffer(MemorySegment piece) {
+    static ByteBuffer buffer(MemorySegment piece) {
         return piece.heapBase().filter(base -> !(base instanceof byte[])).isPresent()
                 ? ByteBuffer.wrap(piece.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)) : piece.asByteBuffer();
     }
@@ -235,7 +235,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
     }
 
-    private static void closeQuietly(FileChannel c) {
+    static void closeQuietly(FileChannel c) {
         if (c != null) {
             try {
                 c.close();

@@ -61,6 +61,15 @@ final class ConfigFile {
         return n;
     }
 
+    /** What a mark of ours says; a mark that is no JSON is a bug. */
+    static JsonNode parse(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     /** Indented by two, with a newline at the end, as Transformers writes it. */
     static String print(JsonNode n) {
         DefaultIndenter indent = new DefaultIndenter("  ", "\n");

@@ -1,12 +1,15 @@
 package io.llmc4j.formats.export;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.pipeline.LayerResult;
-import io.llmc4j.engine.pipeline.ModelSink;
+import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.safetensors.AtomicFile;
 import io.llmc4j.engine.tensor.DType;
@@ -22,6 +25,7 @@ import io.llmc4j.formats.hf.NormLayout;
 import io.llmc4j.formats.hf.TensorFate;
 import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,6 +35,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Writes a Hugging Face directory in one format: tensors block by block, then what the text model does not use as it was, the side files, and
@@ -39,7 +45,7 @@ import java.util.Set;
  * <p>A float tensor whose values did not change keeps its bytes; one that changed keeps its type. A block that a method left out renumbers the
  * later ones.
  */
-public final class ModelDirectorySink implements ModelSink {
+public final class ModelDirectorySink implements ResumableSink {
 
     /** What older loaders read instead of quantization_config: it would speak of the source's quantization. */
     private static final Set<String> STALE = Set.of("quantize_config.json", "quant_config.json");
@@ -53,6 +59,7 @@ public final class ModelDirectorySink implements ModelSink {
     private final List<String> dropped = new ArrayList<>();
     private final List<Integer> kept = new ArrayList<>();
     private boolean untied;
+    private boolean begun;
 
     /**
      * @param maxShardBytes {@link io.llmc4j.engine.safetensors.ShardedWriter#DEFAULT_SHARD_BYTES} by custom
@@ -62,12 +69,14 @@ public final class ModelDirectorySink implements ModelSink {
         this.source = source;
         this.writer = format.writer(modelType());
         this.directory = OutputDirectory.begin(target, source.directory(), overwrite);
-        this.shards = new ShardStage(directory.staging(), maxShardBytes, format.metadata());
+        this.shards = new ShardStage(directory.staging(), maxShardBytes, format.metadata(), (format.holdsCodes() ? 3 : 1) * source.store().names().size());
         this.readBack = new ReadBack();
     }
 
     @Override
     public void ends(ModelEnds ends) {
+        directory.create();
+        begun = true;
         EndsLayout e = source.shape().ends();
         floatTensor(e.embedding(), ends.embedding());
         ends.positions().ifPresent(t -> floatTensor(e.positions(), t));
@@ -106,8 +115,8 @@ public final class ModelDirectorySink implements ModelSink {
             module(new ModuleToWrite(to + "." + m.name(), m, parts), from, to, stacks);
         }
         stacks.values().forEach(Stack::write);
-        layout.norms().forEach((slot, n) -> block.norm(slot).ifPresent(norm -> norm(n, from + ".", to + ".", norm)));
-        layout.vectors().forEach((key, v) -> vector(from + "." + v.tensor(), to + "." + v.tensor(), block.vectors().get(key)));
+        new TreeMap<>(layout.norms()).forEach((slot, n) -> block.norm(slot).ifPresent(norm -> norm(n, from + ".", to + ".", norm)));
+        new TreeMap<>(layout.vectors()).forEach((key, v) -> vector(from + "." + v.tensor(), to + "." + v.tensor(), block.vectors().get(key)));
     }
 
     /** A block's prefix after those before it were left out. */
@@ -199,7 +208,7 @@ public final class ModelDirectorySink implements ModelSink {
     }
 
     private void norm(NormLayout n, String from, String to, Norm norm) {
-        n.store(norm).forEach((tensor, values) -> {
+        new TreeMap<>(n.store(norm)).forEach((tensor, values) -> {
             String old = from.isEmpty() ? source.tensorName(tensor) : from + tensor;
             String name = to.isEmpty() ? old : to + tensor;
             // Gemma's norms are stored less one: values that did not change keep the bytes that they had
@@ -285,7 +294,42 @@ public final class ModelDirectorySink implements ModelSink {
     }
 
     @Override
-    public Written finish() {
+    public String mark() {
+        ObjectNode mark = JsonNodeFactory.instance.objectNode();
+        mark.set("shards", shards.mark());
+        mark.set("readBack", readBack.mark());
+        ArrayNode names = mark.putArray("replaced");
+        new TreeSet<>(replaced).forEach(names::add);
+        ArrayNode blocks = mark.putArray("kept");
+        kept.forEach(blocks::add);
+        mark.put("untied", untied);
+        return mark.toString();
+    }
+
+    @Override
+    public void resume(ModelEnds ends, String mark) {
+        directory.reopen();
+        begun = true;
+        JsonNode m = ConfigFile.parse(mark);
+        shards.resume(m.path("shards"));
+        readBack.resume(m.path("readBack"));
+        m.path("replaced").forEach(n -> replaced.add(n.asText()));
+        m.path("kept").forEach(n -> kept.add(n.asInt()));
+        untied = m.path("untied").asBoolean();
+    }
+
+    @Override
+    public void resumeCommit(ModelEnds ends, String mark) {
+        begun = true;
+        JsonNode m = ConfigFile.parse(mark);
+        readBack.resume(m.path("readBack"));
+        Map<String, String> digests = new LinkedHashMap<>();
+        m.path("shards").path("digests").properties().forEach(e -> digests.put(e.getKey(), e.getValue().asText()));
+        readBack.digests(digests);
+    }
+
+    @Override
+    public Written prepare() {
         Set<Integer> blocks = new HashSet<>(kept);
         List<String> gone = new ArrayList<>();
         for (int i = 0; i < source.spec().blocks(); i++) {
@@ -321,9 +365,16 @@ public final class ModelDirectorySink implements ModelSink {
                 files.add(AtomicFile.write(directory.staging().resolve(name), ConfigFile.print(json).getBytes(StandardCharsets.UTF_8))));
         readBack.digests(shards.digests());
         source.directory().ifPresent(d -> files.addAll(directory.copy(d, source.sideFiles().stream().filter(p -> !STALE.contains(p.toString())).toList())));
-        Path target = directory.commit();
-        return new Written(target, files.stream().map(f -> new WrittenFile(directory.staging().relativize(f.path()).toString(), f.bytes(), f.sha256())).toList(),
+        return new Written(directory.target(), files.stream().map(f -> new WrittenFile(directory.staging().relativize(f.path()).toString(), f.bytes(), f.sha256())).toList(),
                 List.copyOf(dropped));
+    }
+
+    @Override
+    public void commit() {
+        if (Files.isDirectory(directory.staging())) {
+            ShardStage.sweep(directory.staging());
+        }
+        directory.commit();
     }
 
     @Override
@@ -332,8 +383,16 @@ public final class ModelDirectorySink implements ModelSink {
     }
 
     @Override
+    public void suspend() {
+        shards.close();
+        begun = false;
+    }
+
+    @Override
     public void close() {
         shards.close();
-        directory.discard();
+        if (begun) {
+            directory.discard();
+        }
     }
 }

@@ -18,9 +18,10 @@ import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
-/** A directory that appears whole or not at all: it is filled under a hidden name beside its place and renamed. */
+/** A directory that appears whole or not at all: it is filled under a hidden name beside its place, from {@link #create()} on, and renamed. */
 public final class OutputDirectory {
 
     private final Path target;
@@ -47,13 +48,38 @@ public final class OutputDirectory {
             if (Files.isDirectory(place) && !overwrite && !isEmpty(place)) {
                 throw BadInput.of(BadInput.Common.OUTPUT, "%s is there and not empty; choose another output directory, or overwrite it with --overwrite", target);
             }
-            Files.createDirectories(place.getParent());
-            Path staging = place.resolveSibling("." + place.getFileName() + ".partial");
-            deleteTree(staging);
-            Files.createDirectory(staging);
-            return new OutputDirectory(place, staging, overwrite);
+            return new OutputDirectory(place, place.resolveSibling("." + place.getFileName() + ".partial"), overwrite);
         } catch (IOException e) {
             throw unwritable(target, e);
+        }
+    }
+
+    /** Makes the hidden directory, empty; what an earlier run left there goes away. */
+    public void create() {
+        try {
+            Files.createDirectories(staging.getParent());
+            deleteTree(staging);
+            Files.createDirectory(staging);
+        } catch (IOException e) {
+            throw unwritable(target, e);
+        }
+    }
+
+    /** Throws BadInput (OUTPUT) when the hidden directory of an earlier run is not there. */
+    public void reopen() {
+        if (!Files.isDirectory(staging)) {
+            throw BadInput.of(BadInput.Common.OUTPUT, "%s, which holds the unfinished output, is gone; start again without --resume", staging);
+        }
+    }
+
+    /** Deletes everything in a directory but these files. */
+    public static void clear(Path directory, Set<String> kept) {
+        try (Stream<Path> all = Files.list(directory)) {
+            for (Path p : all.filter(p -> !kept.contains(p.getFileName().toString())).toList()) {
+                deleteTree(p);
+            }
+        } catch (IOException e) {
+            throw unwritable(directory, e);
         }
     }
 
@@ -89,25 +115,40 @@ public final class OutputDirectory {
         return out;
     }
 
-    private static void force(Path file) throws IOException {
-        try (FileChannel c = FileChannel.open(file, StandardOpenOption.WRITE)) {
+    /** A file, or the names in a directory. */
+    private static void force(Path path) throws IOException {
+        if (!Files.isDirectory(path)) {
+            try (FileChannel c = FileChannel.open(path, StandardOpenOption.WRITE)) {
+                c.force(true);
+            }
+            return;
+        }
+        try (FileChannel c = FileChannel.open(path, StandardOpenOption.READ)) {
             c.force(true);
+        } catch (IOException e) {
+            // Some file systems open no directories; there the rename itself is all that can be asked for.
         }
     }
 
-    /** The rename. What was at the target goes away after it. */
+    /** The rename. What was at the target goes away after it. A second call, in this process or another, finishes what is left. */
     public Path commit() {
         Path old = target.resolveSibling("." + target.getFileName() + ".replaced");
         try {
-            if (Files.exists(target)) {
-                if (overwrite) {
-                    deleteTree(old);
-                    Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-                } else {
-                    Files.delete(target);
+            if (Files.isDirectory(staging)) {
+                if (Files.exists(target)) {
+                    if (overwrite) {
+                        deleteTree(old);
+                        Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
+                    } else {
+                        Files.delete(target);
+                    }
                 }
+                force(staging);
+                Files.move(staging, target, StandardCopyOption.ATOMIC_MOVE);
+                force(target.getParent());
+            } else if (!Files.isDirectory(target)) {
+                throw BadInput.of(BadInput.Common.OUTPUT, "neither %s nor %s is there; start again without --resume", staging, target);
             }
-            Files.move(staging, target, StandardCopyOption.ATOMIC_MOVE);
             committed = true;
             deleteTree(old);
             return target;

@@ -1,5 +1,9 @@
 package io.llmc4j.formats.export;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
@@ -54,6 +58,21 @@ final class ReadBack {
                     got[at], at / cols, at % cols, want[at], worst));
         }
         modules.put(module, digest(coded.stored(), coded.values()));
+    }
+
+    /** What {@link #resume} needs. */
+    ObjectNode mark() {
+        ObjectNode mark = JsonNodeFactory.instance.objectNode();
+        ObjectNode m = mark.putObject("modules");
+        modules.forEach(m::put);
+        ArrayNode told = mark.putArray("atWriting");
+        atWriting.forEach(told::add);
+        return mark;
+    }
+
+    void resume(JsonNode mark) {
+        mark.path("modules").properties().forEach(e -> modules.put(e.getKey(), e.getValue().asText()));
+        mark.path("atWriting").forEach(t -> atWriting.add(t.asText()));
     }
 
     /** Of every tensor that was written. */

@@ -259,6 +259,11 @@ public final class HfModel implements ModelSource {
     }
 
     @Override
+    public void checkUnchanged() {
+        store.checkUnchanged();
+    }
+
+    @Override
     public void close() {
         store.close();
     }

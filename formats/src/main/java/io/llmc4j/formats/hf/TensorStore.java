@@ -23,6 +23,10 @@ public interface TensorStore extends AutoCloseable {
         return find(name).orElseThrow(() -> BadInput.of(BadInput.Common.MODEL, "the checkpoint has no tensor %s", name));
     }
 
+    /** Throws BadInput (CHANGED) when a file is not what it was when it was opened. */
+    default void checkUnchanged() {
+    }
+
     @Override
     void close();
 
@@ -36,6 +40,11 @@ public interface TensorStore extends AutoCloseable {
             @Override
             public Optional<Tensor> find(String name) {
                 return checkpoint.find(name);
+            }
+
+            @Override
+            public void checkUnchanged() {
+                checkpoint.checkUnchanged();
             }
 
             @Override
@@ -55,6 +64,11 @@ public interface TensorStore extends AutoCloseable {
             @Override
             public Optional<Tensor> find(String name) {
                 return file.find(name);
+            }
+
+            @Override
+            public void checkUnchanged() {
+                file.checkUnchanged();
             }
 
             @Override

@@ -22,10 +22,11 @@ public final class FloatStream {
     /** Sends the stream through the block, which must still be float; {@link #target} then gives its outputs. Called once a block, in order. */
     public void advance(BlockWork work) {
         Inputs inputs = work.blockInputs();
-        boolean first = states == null;
-        if (first) {
+        if (states == null) {
             states = work.store().states(name);
         }
+        // A resumed run finds the stream where it was.
+        boolean first = states.size() == 0;
         for (int i = 0; i < inputs.chunks(); i++) {
             Hidden x = first ? inputs.chunk(i) : states.get(i);
             states.put(i, work.decoder().block(work.block(), x, ForwardHooks.NONE));

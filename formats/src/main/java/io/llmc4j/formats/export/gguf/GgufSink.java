@@ -1,8 +1,11 @@
 package io.llmc4j.formats.export.gguf;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
-import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.ModelSpec;
@@ -10,6 +13,7 @@ import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.ModelSource;
+import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.formats.export.gguf.arch.ArchWriter;
 import io.llmc4j.formats.export.gguf.arch.BlockTensors;
 import io.llmc4j.formats.export.gguf.arch.EndTensors;
@@ -22,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -37,7 +42,7 @@ public final class GgufSink implements ModelSink {
     private final TensorEncoder encoder;
     private final List<TensorEncoder.Encoded> encoded = new ArrayList<>();
     private Optional<QuantMix> mix = Optional.empty();
-    private final List<LayerSpec> kept = new ArrayList<>();
+    private final List<Integer> kept = new ArrayList<>();
     private final ModelSpec spec;
     private Optional<Float> epsilon = Optional.empty();
     private List<Path> files = List.of();
@@ -49,11 +54,6 @@ public final class GgufSink implements ModelSink {
         this.plan = new GgufPlan(spec, target);
         if (target.type().needsImportance() && target.importance().isEmpty()) {
             throw BadInput.of(BadInput.Common.CONFIG, "GGUF: %s needs an importance matrix: compute one, or name a file of one", target.type());
-        }
-        try {
-            Files.createDirectories(target.directory());
-        } catch (IOException e) {
-            throw new BadInput(BadInput.Common.OUTPUT, "cannot make " + target.directory() + ": " + e.getMessage(), e);
         }
         this.writer = new GgufWriter(target.file(), plan.metadata(), target.splitBytes());
         this.encoder = new TensorEncoder(writer);
@@ -72,11 +72,21 @@ public final class GgufSink implements ModelSink {
 
     @Override
     public void ends(ModelEnds ends) {
+        try {
+            Files.createDirectories(target.directory());
+        } catch (IOException e) {
+            throw new BadInput(BadInput.Common.OUTPUT, "cannot make " + target.directory() + ": " + e.getMessage(), e);
+        }
+        rules(ends).forEach(this::write);
+    }
+
+    /** Fixes the mix, which depends on whether there is an output matrix, and gives the tensors outside the blocks. */
+    private List<BlockTensors.Named> rules(ModelEnds ends) {
         List<BlockTensors.Named> tensors = EndTensors.of(plan.arch(), ends, plan.rotaryTensors());
         boolean tied = tensors.stream().noneMatch(t -> t.name().equals("output.weight"));
         mix = Optional.of(plan.mix(target.type(), tied, !target.importance().isEmpty()));
         ends.finalNorm().ifPresent(this::epsilon);
-        tensors.forEach(this::write);
+        return tensors;
     }
 
     /** Blocks that a method left out are left out: later ones get lower numbers. {@code layers} empty: every layer's own weight. */
@@ -85,7 +95,7 @@ public final class GgufSink implements ModelSink {
         Map<String, LayerResult> byName = layers.stream().collect(Collectors.toMap(r -> r.layer().name(), Function.identity()));
         block.norms().values().forEach(this::epsilon);
         BlockTensors.of(plan.arch(), block, kept.size(), l -> written(l, byName)).forEach(this::write);
-        kept.add(block.spec());
+        kept.add(block.index());
     }
 
     private static BlockTensors.Written written(Linear l, Map<String, LayerResult> results) {
@@ -122,13 +132,105 @@ public final class GgufSink implements ModelSink {
 
     @Override
     public Written finish() {
+        Written w = assemble();
+        writer.sweep();
+        return w;
+    }
+
+    /** {@link #finish()} without deleting the files that the tensors waited in. */
+    Written assemble() {
+        fewerBlocks();
+        files = writer.assemble();
+        return new Written(target.directory(), files.stream().map(WrittenFiles::of).toList(), plan.dropped());
+    }
+
+    /** The metadata tell how many blocks a method left. */
+    private void fewerBlocks() {
         if (kept.size() < spec.blocks()) {
             ModelSpec fewer = new ModelSpec(spec.family(), spec.hiddenSize(), spec.vocabularySize(), spec.contextLength(), spec.embeddingMultiplier(),
-                    spec.positionOffset(), spec.logitMultiplier(), spec.logitSoftCap(), kept);
+                    spec.positionOffset(), spec.logitMultiplier(), spec.logitSoftCap(), kept.stream().map(spec.layers()::get).toList());
             new GgufPlan(fewer, target).metadata().values().forEach(plan.metadata()::put);
         }
-        files = writer.finish();
-        return new Written(target.directory(), files.stream().map(WrittenFiles::of).toList(), plan.dropped());
+    }
+
+    /** The files that tensors wait in. */
+    Set<String> waiting() {
+        return writer.waiting();
+    }
+
+    /** The files that {@link #assemble()} made. */
+    Set<String> names() {
+        return files.stream().map(f -> f.getFileName().toString()).collect(Collectors.toSet());
+    }
+
+    void suspend() {
+        writer.suspend();
+    }
+
+    /** Puts all on the disk, and tells where a later sink goes on. */
+    ObjectNode mark() {
+        ObjectNode mark = JsonNodeFactory.instance.objectNode();
+        ArrayNode parts = mark.putArray("parts");
+        for (List<GgufTensorInfo> p : writer.mark()) {
+            ArrayNode part = parts.addArray();
+            p.forEach(t -> tensor(part.addObject(), t.name(), t.shape(), t.type()).put("offset", t.offset()));
+        }
+        ArrayNode written = mark.putArray("encoded");
+        encoded.forEach(e -> tensor(written.addObject(), e.name(), e.shape(), e.type()).put("bytes", e.bytes()).put("checksum", e.checksum()).put("error", e.error())
+                .put("direct", e.direct()));
+        ArrayNode blocks = mark.putArray("kept");
+        kept.forEach(blocks::add);
+        epsilon.ifPresent(e -> mark.put("epsilon", Float.floatToRawIntBits(e)));
+        ArrayNode names = mark.putArray("files");
+        files.forEach(f -> names.add(f.getFileName().toString()));
+        return mark;
+    }
+
+    private static ObjectNode tensor(ObjectNode n, String name, Shape shape, GgmlType type) {
+        ArrayNode dims = n.put("name", name).put("type", type.name()).putArray("shape");
+        for (long d : shape.dims()) {
+            dims.add(d);
+        }
+        return n;
+    }
+
+    private static Shape shape(JsonNode n) {
+        long[] dims = new long[n.path("shape").size()];
+        for (int i = 0; i < dims.length; i++) {
+            dims[i] = n.path("shape").get(i).asLong();
+        }
+        return new Shape(dims);
+    }
+
+    /** @param writing false when all was assembled and only {@link #verify(Path)} is left */
+    void resume(ModelEnds ends, JsonNode mark, boolean writing) {
+        rules(ends);
+        for (JsonNode e : mark.path("encoded")) {
+            TensorEncoder.Encoded t = new TensorEncoder.Encoded(e.path("name").asText(), shape(e), GgmlType.valueOf(e.path("type").asText()), e.path("bytes").asLong(),
+                    e.path("checksum").asLong(), e.path("error").asDouble(), e.path("direct").asBoolean());
+            // the mix counts the layers of each kind that it has seen
+            mix.orElseThrow().type(t.name(), t.shape());
+            encoded.add(t);
+        }
+        mark.path("kept").forEach(i -> kept.add(i.asInt()));
+        if (mark.has("epsilon")) {
+            epsilon = Optional.of(Float.intBitsToFloat(mark.path("epsilon").asInt()));
+            ArchWriter.putEpsilon(plan.arch(), epsilon.get(), plan.metadata());
+        }
+        List<Path> names = new ArrayList<>();
+        mark.path("files").forEach(f -> names.add(target.directory().resolve(f.asText())));
+        files = names;
+        if (writing) {
+            List<List<GgufTensorInfo>> parts = new ArrayList<>();
+            for (JsonNode p : mark.path("parts")) {
+                List<GgufTensorInfo> tensors = new ArrayList<>();
+                p.forEach(t -> tensors.add(new GgufTensorInfo(t.path("name").asText(), shape(t), GgmlType.valueOf(t.path("type").asText()), t.path("offset").asLong())));
+                parts.add(tensors);
+            }
+            writer.resume(parts);
+        } else {
+            fewerBlocks();
+        }
     }
 
     /** Reads the files back: every tensor's type, shape and bytes, and the architecture that they make. */

@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -58,9 +59,9 @@ public final class GgufWriter implements AutoCloseable {
         private final List<GgufTensorInfo> tensors = new ArrayList<>();
         private long size;
 
-        Part(Path path) throws IOException {
+        Part(Path path, OpenOption... how) throws IOException {
             this.path = path;
-            this.channel = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+            this.channel = FileChannel.open(path, how);
         }
     }
 
@@ -79,7 +80,7 @@ public final class GgufWriter implements AutoCloseable {
             GgufTensorInfo info = new GgufTensorInfo(name, shape, type, 0);
             Part part = parts.isEmpty() ? null : parts.getLast();
             if (part == null || splitBytes > 0 && part.size > 0 && part.size + info.bytes() > splitBytes) {
-                part = new Part(temporary("data" + parts.size()));
+                part = fresh();
                 parts.add(part);
             }
             long offset = GgufFile.align(part.size, alignment);
@@ -90,6 +91,10 @@ public final class GgufWriter implements AutoCloseable {
         } catch (IOException e) {
             throw failed(e);
         }
+    }
+
+    private Part fresh() throws IOException {
+        return new Part(temporary("data" + parts.size()), StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
     }
 
     /** The next bytes of the tensor that was begun. */
@@ -105,14 +110,70 @@ public final class GgufWriter implements AutoCloseable {
         left -= length;
     }
 
+    /**
+     * Puts on the disk what was written, and tells where each part stands: a list of its tensors an entry. {@link #resume} goes on there.
+     */
+    public List<List<GgufTensorInfo>> mark() {
+        if (left != 0) {
+            throw new IllegalStateException(left + " bytes of the last tensor are missing");
+        }
+        try {
+            for (Part p : parts) {
+                if (p.channel.isOpen()) {
+                    p.channel.force(false);
+                }
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+        return parts.stream().map(p -> List.copyOf(p.tensors)).toList();
+    }
+
+    /** In place of the first {@link #begin}: the parts of another writer of this target as they were when {@link #mark} was asked for. */
+    public void resume(List<List<GgufTensorInfo>> mark) {
+        try {
+            for (List<GgufTensorInfo> tensors : mark) {
+                Part p = new Part(temporary("data" + parts.size()), StandardOpenOption.WRITE);
+                parts.add(p);
+                p.tensors.addAll(tensors);
+                tensors.forEach(t -> names.add(t.name()));
+                p.size = tensors.isEmpty() ? 0 : tensors.getLast().offset() + tensors.getLast().bytes();
+                if (p.channel.size() < p.size) {
+                    throw BadInput.of(BadInput.Common.OUTPUT, "%s has %d bytes, and the run before had written %d; start again without --resume", p.path, p.channel.size(), p.size);
+                }
+                p.channel.truncate(p.size).position(p.size);
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
     /** Puts the files together and gives them their names; returns their paths. */
     public List<Path> finish() {
+        List<Path> files = assemble();
+        sweep();
+        return files;
+    }
+
+    /** Deletes what {@link #assemble()} was made from. */
+    void sweep() {
+        try {
+            for (Path p : temporary) {
+                Files.deleteIfExists(p);
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    /** {@link #finish()} without deleting what the files are made from. */
+    List<Path> assemble() {
         if (left != 0) {
             throw new IllegalStateException(left + " bytes of the last tensor are missing");
         }
         try {
             if (parts.isEmpty()) {
-                parts.add(new Part(temporary("data0")));
+                parts.add(fresh());
             }
             List<Path> whole = new ArrayList<>();
             for (int i = 0; i < parts.size(); i++) {
@@ -129,6 +190,11 @@ public final class GgufWriter implements AutoCloseable {
         } catch (IOException e) {
             throw failed(e);
         }
+    }
+
+    /** The files that tensors wait in, by name. */
+    Set<String> waiting() {
+        return temporary.stream().map(p -> p.getFileName().toString()).collect(java.util.stream.Collectors.toSet());
     }
 
     /** {@code dir/model-00002-of-00003.gguf} for part 1 of 3. */
@@ -160,7 +226,6 @@ public final class GgufWriter implements AutoCloseable {
             zeros(out, GgufFile.align(part.size, alignment) - part.size);
             out.force(true);
         }
-        Files.delete(part.path);
         return to;
     }
 
@@ -184,6 +249,18 @@ public final class GgufWriter implements AutoCloseable {
 
     private BadInput failed(IOException e) {
         return new BadInput(BadInput.Common.OUTPUT, "cannot write " + target + ": " + e.getMessage(), e);
+    }
+
+    /** Closes and keeps what is unfinished. */
+    void suspend() {
+        finished = true;
+        for (Part p : parts) {
+            try {
+                p.channel.close();
+            } catch (IOException e) {
+                throw failed(e);
+            }
+        }
     }
 
     /** Deletes what is unfinished; a no-op after {@link #finish()}. */
