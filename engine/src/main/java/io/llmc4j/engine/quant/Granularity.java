@@ -6,7 +6,7 @@ package io.llmc4j.engine.quant;
  * @param size  group size, rows of a block or number of heads; 0 where the kind has no size
  * @param width columns of a block; 0 for other kinds
  */
-public record Granularity(Kind kind, int size, int width) {
+public record Granularity(Kind kind, int size, int width) implements java.io.Serializable {
 
     public enum Kind { PER_TENSOR, PER_CHANNEL, PER_TOKEN, PER_GROUP, PER_HEAD, PER_BLOCK }
 

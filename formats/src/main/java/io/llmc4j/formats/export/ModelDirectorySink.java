@@ -51,7 +51,7 @@ public final class ModelDirectorySink implements ResumableSink {
     private static final Set<String> STALE = Set.of("quantize_config.json", "quant_config.json");
 
     private final HfModel source;
-    private final ModuleWriter writer;
+    private ModuleWriter writer;
     private final OutputDirectory directory;
     private final ShardStage shards;
     private final ReadBack readBack;
@@ -303,6 +303,7 @@ public final class ModelDirectorySink implements ResumableSink {
         ArrayNode blocks = mark.putArray("kept");
         kept.forEach(blocks::add);
         mark.put("untied", untied);
+        mark.put("writer", WriterState.text(writer));
         return mark.toString();
     }
 
@@ -316,6 +317,7 @@ public final class ModelDirectorySink implements ResumableSink {
         m.path("replaced").forEach(n -> replaced.add(n.asText()));
         m.path("kept").forEach(n -> kept.add(n.asInt()));
         untied = m.path("untied").asBoolean();
+        writer = WriterState.writer(m.path("writer").asText());
     }
 
     @Override

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /** A format that is a Hugging Face directory: config.json, safetensors, and tensors of its own for each quantized module. */
-public interface ModuleFormat extends ExportFormat {
+public interface ModuleFormat extends ExportFormat, java.io.Serializable {
 
     /** Writes the modules of one directory. {@code modelType} is the type of the model's float tensors. */
     ModuleWriter writer(DType modelType);

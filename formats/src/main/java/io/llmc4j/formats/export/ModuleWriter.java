@@ -9,8 +9,11 @@ import java.lang.foreign.Arena;
 import java.util.Map;
 import java.util.Optional;
 
-/** A format at work on one directory: gives each module its tensors, and gathers what config.json will say about them. */
-public interface ModuleWriter {
+/**
+ * A format at work on one directory: gives each module its tensors, and gathers what config.json will say about them. What it gathers is small and
+ * serializable: a journal keeps it for a resumed run.
+ */
+public interface ModuleWriter extends java.io.Serializable {
 
     /**
      * The tensors of a module's codes by the last part of their names, activation scales included and biases not; empty when the module is written

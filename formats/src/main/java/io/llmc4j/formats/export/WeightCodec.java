@@ -9,7 +9,7 @@ import java.util.Map;
  * The codes of one linear module as a format stores them. Encoding and decoding are inverses but for the scales, which a format may hold in
  * a narrower type: {@link #stored} says what will come back.
  */
-public interface WeightCodec {
+public interface WeightCodec extends java.io.Serializable {
 
     /**
      * The module's tensors by the part of their name after the module's ("weight_packed"), in the order in which they are usually listed.

@@ -25,7 +25,7 @@ import java.util.Optional;
  */
 final class CompressedTensorsWriter implements ModuleWriter {
 
-    private record Kind(Layout layout, QuantArgs weights, Optional<QuantArgs> inputs) { }
+    private record Kind(Layout layout, QuantArgs weights, Optional<QuantArgs> inputs) implements java.io.Serializable { }
 
     private final Map<Kind, List<String>> groups = new LinkedHashMap<>();
     private final List<String> ignored = new ArrayList<>();

@@ -18,7 +18,7 @@ import java.util.List;
  * @param scaleType  "" (a float), "float8_e4m3fn" or "uint8"
  */
 public record QuantArgs(int bits, boolean isFloat, boolean symmetric, String strategy, int groupSize, int blockRows, int blockCols, String dynamic,
-                        boolean actOrder, String scaleType) {
+                        boolean actOrder, String scaleType) implements java.io.Serializable {
 
     private static final List<String> STRATEGIES = List.of("tensor", "channel", "group", "block", "token", "tensor_group", "attn_head");
 

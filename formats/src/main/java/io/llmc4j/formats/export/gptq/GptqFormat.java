@@ -90,7 +90,7 @@ public record GptqFormat(String name, String directory, String description, bool
         private JsonNode described = NullNode.getInstance();
         private final Map<String, Header> others = new LinkedHashMap<>();
 
-        private record Header(int bits, int groupSize, boolean symmetric) {
+        private record Header(int bits, int groupSize, boolean symmetric) implements java.io.Serializable {
             static Header of(QuantizedMatrix q) {
                 Granularity g = q.scheme().granularity();
                 return new Header(q.scheme().bits(), g.kind() == Granularity.Kind.PER_GROUP ? g.size() : -1, q.scheme().symmetric());

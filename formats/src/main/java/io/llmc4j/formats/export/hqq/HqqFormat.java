@@ -105,7 +105,8 @@ public record HqqFormat() implements ModuleFormat {
             }
             HqqModule h = HqqModule.of(q);
             if (first.isEmpty()) {
-                first = Optional.of(h);
+                // its settings alone: the codes are not needed again
+                first = Optional.of(new HqqModule(h.rows(), h.cols(), h.bits(), h.groupSize(), h.axis(), new byte[0], new float[0], new float[0]));
                 roundZero = q.scheme().roundZeroPoint();
             }
             // a real-valued zero in half precision is off by up to 2^-11 of itself, in steps of the scale

@@ -26,7 +26,7 @@ import java.util.Set;
  * @param rows  of the weight
  * @param codes as the weight is seen, row-major, which is the weight's own order
  */
-record HqqModule(int rows, int cols, int bits, int groupSize, int axis, byte[] codes, float[] scales, float[] zeros) {
+record HqqModule(int rows, int cols, int bits, int groupSize, int axis, byte[] codes, float[] scales, float[] zeros) implements java.io.Serializable {
 
     static final Set<Integer> WIDTHS = Set.of(1, 2, 3, 4, 8);
     /** Tensors of a module. */

@@ -86,7 +86,7 @@ public record MlxFormat() implements ModuleFormat {
         return out;
     }
 
-    private record Setting(int bits, int groupSize) {
+    private record Setting(int bits, int groupSize) implements java.io.Serializable {
         static Setting of(QuantizedMatrix q) {
             return new Setting(q.scheme().bits(), q.scheme().granularity().size());
         }
