@@ -119,7 +119,7 @@ class AuditMethodsTest {
     void smoothQuantIsRecognized() {
         AuditReport r = audit(run("SmoothQuant", Map.of("alpha", 0.8), SchemePlan.of(EIGHT, QuantScheme.integer(8, true, Granularity.PER_TOKEN)), "vllm"));
         sound(r);
-        assertTrue(r.transforms().getFirst().contains("input_layernorm (6 layers)"), r.transforms().toString());
+        assertTrue(r.transforms().getFirst().contains("input_layernorm and what reads it (6 layers)"), r.transforms().toString());
         assertTrue(r.layers().stream().filter(l -> l.name().endsWith("q_proj")).allMatch(l -> l.reference().equals("original, scaled with input_layernorm")));
     }
 

@@ -139,16 +139,15 @@ public final class Audit {
                 findings.add(Finding.fault(Finding.Rule.SHAPES, name, "it is [%d, %d], the original's is [%d, %d]", stored.rows(), stored.cols(), l.out(), l.in()));
                 continue;
             }
-            ExpectedWeights.Expected e = broken.isEmpty() ? expected.of(l, stored) // Neighbours cannot be composed when some do not decode.
-                    : new ExpectedWeights.Expected("original", l.weight());
-            if (!e.how().equals("original")) {
-                transforms.merge("scales moved between neighbours: " + kindOf(e.how()), 1, Integer::sum);
-            }
-            if (e.how().equals("original, scaled with " + expected.normOf(l.name()))) {
-                compensated.add(expected.normOf(l.name()));
-            }
-            if (turn.isPresent()) {
-                e = new ExpectedWeights.Expected(e.how().replaceFirst("original", "original, rotated"), e.weight());
+            // Neighbours cannot be composed when some do not decode.
+            ExpectedWeights.Expected e = broken.isEmpty() ? expected.of(l, stored) : ExpectedWeights.Expected.original(l.weight());
+            for (String partner : e.partners()) {
+                boolean norm = ExpectedWeights.find(mine, partner).isPresent();
+                transforms.merge(norm ? "scales moved between " + partner + " and what reads it" : "scales moved between neighbours, fitted from " + kindOf(partner), 1,
+                        Integer::sum);
+                if (norm) {
+                    compensated.add(partner);
+                }
             }
             layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, other.get().name(), model);
         }
@@ -157,12 +156,16 @@ public final class Audit {
         its.linears().forEach(Linear::release);
     }
 
+    /** What a layer was compared with. */
+    private String reference(ExpectedWeights.Expected e) {
+        return turn.isPresent() ? e.how().replaceFirst("original", "original, rotated") : e.how();
+    }
+
     private Block turned(Block b) {
         return turn.isPresent() ? turn.get().turned(b) : b;
     }
 
-    private static String kindOf(String how) {
-        String partner = how.substring(how.lastIndexOf(' ') + 1);
+    private static String kindOf(String partner) {
         return partner.replaceAll("\\.\\d+\\.", ".*.");
     }
 
@@ -172,12 +175,12 @@ public final class Audit {
         Supplier<Optional<String>> elsewhere = () -> new Neighbours(original).whose(index, l, mine, stored);
         if (q.isPresent()) {
             rules.ifPresent(r -> findings.addAll(r.layer(name, q.get())));
-            layers.add(check.withCodes(q.get(), bits(q.get()), expected, elsewhere));
+            layers.add(check.withCodes(q.get(), bits(q.get()), expected, reference(expected), elsewhere));
         } else {
             Optional<GgufBlocks> blocks = model.blocks(index, its);
             String scheme = blocks.map(GgufBlocks::label).orElse(claimed ? model.format() : "float");
             double bits = blocks.map(GgufBlocks::bits).orElse(claimed ? 0d : 16d);
-            layers.add(check.withoutCodes(expected, scheme, bits, claimed && blocks.map(GgufBlocks::quantized).orElse(true), blocks.flatMap(t -> t.plain(expected.weight())),
+            layers.add(check.withoutCodes(expected, reference(expected), scheme, bits, claimed && blocks.map(GgufBlocks::quantized).orElse(true), blocks.flatMap(t -> t.plain(expected.weight())),
                     elsewhere));
         }
     }

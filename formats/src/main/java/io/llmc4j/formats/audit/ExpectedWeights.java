@@ -18,8 +18,8 @@ import java.util.Optional;
  */
 final class ExpectedWeights {
 
-    /** A layer is taken for transformed only when that explains it this much better. */
-    private static final double BETTER = 0.8;
+    /** What a norm tells is exact, so any improvement counts; a fitted scale has noise, which makes an untransformed layer look a little worse, never better. */
+    private static final double BETTER = 0.985;
 
     private final Block original;
     private final Block quantized;
@@ -40,8 +40,17 @@ final class ExpectedWeights {
         }
     }
 
-    /** @param how "original", or what was undone */
-    record Expected(String how, Matrix weight) { }
+    /** @param partners what scales were moved from or to: norms and layers; none: the original as it is */
+    record Expected(Matrix weight, List<String> partners) {
+        static Expected original(Matrix weight) {
+            return new Expected(weight, List.of());
+        }
+
+        /** "original", or "original, scaled with …". */
+        String how() {
+            return partners.isEmpty() ? "original" : "original, scaled with " + String.join(" and ", partners);
+        }
+    }
 
     /** Gains before over gains after; empty when they are the same or cannot be divided. */
     private Optional<float[]> factors(String norm) {
@@ -68,14 +77,13 @@ final class ExpectedWeights {
         return b.norms().values().stream().filter(n -> n.name().equals(name)).findFirst();
     }
 
-    /** The norm that feeds a layer; "" when none is known. */
-    String normOf(String layer) {
+    private String normOf(String layer) {
         return normOf.getOrDefault(layer, "");
     }
 
     /** The best explanation of what is stored. */
     Expected of(Linear layer, Matrix stored) {
-        Expected best = new Expected("original", layer.weight());
+        Expected best = Expected.original(layer.weight());
         double least = MatrixError.relative(best.weight, stored);
         for (Expected e : candidates(layer)) {
             double error = MatrixError.relative(e.weight, stored);
@@ -90,10 +98,10 @@ final class ExpectedWeights {
     private List<Expected> candidates(Linear layer) {
         List<Expected> out = new ArrayList<>();
         float[] norm = byNorm.get(layer.name());
-        Matrix base = layer.weight();
+        List<Expected> bases = new ArrayList<>(List.of(Expected.original(layer.weight())));
         if (norm != null) {
-            base = columns(layer.weight(), norm);
-            out.add(new Expected("original, scaled with " + normOf(layer.name()), base));
+            bases.add(new Expected(columns(layer.weight(), norm), List.of(normOf(layer.name()))));
+            out.add(bases.getLast());
         }
         for (Subset s : original.subsets()) {
             if (!(s.previous().orElse(null) instanceof Subset.PreviousLinear p)) {
@@ -101,11 +109,15 @@ final class ExpectedWeights {
             }
             if (s.layers().contains(layer.name())) {
                 Matrix w = layer.weight();
-                fromPrevious(p.name(), w.cols()).ifPresent(f -> out.add(new Expected("original, scaled with " + p.name(), columns(w, f))));
+                fromPrevious(p.name(), w.cols()).ifPresent(f -> out.add(new Expected(columns(w, f), List.of(p.name()))));
             }
             if (p.name().equals(layer.name())) {
-                Matrix w = base;
-                fromNext(s.layers(), w.rows()).ifPresent(f -> out.add(new Expected("original, scaled with " + String.join(", ", s.layers()), rows(w, f))));
+                Optional<float[]> f = fromNext(s.layers(), layer.out());
+                for (Expected base : f.isPresent() ? bases : List.<Expected>of()) {
+                    List<String> partners = new ArrayList<>(base.partners);
+                    partners.addAll(s.layers());
+                    out.add(new Expected(rows(base.weight, f.get()), partners));
+                }
             }
         }
         return out;

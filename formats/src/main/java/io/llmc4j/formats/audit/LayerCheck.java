@@ -50,7 +50,7 @@ final class LayerCheck {
      * A layer that is stored as floats, or in blocks that have no codes of ours. {@code claimed}: it is quantized all the same, and
      * {@code plain} is what the usual rounding to such blocks gives, where it is known.
      */
-    LayerAudit withoutCodes(ExpectedWeights.Expected expected, String scheme, double bits, boolean claimed, Optional<Double> plain, Supplier<Optional<String>> elsewhere) {
+    LayerAudit withoutCodes(ExpectedWeights.Expected expected, String reference, String scheme, double bits, boolean claimed, Optional<Double> plain, Supplier<Optional<String>> elsewhere) {
         MatrixError e = MatrixError.of(expected.weight(), stored);
         double limit = plain.map(p -> BROKEN * p + 1e-3).orElse(claimed ? NOISE : ROUNDED_FLOAT);
         if (!finite(e)) {
@@ -65,12 +65,12 @@ final class LayerCheck {
             }
         }
         boolean worse = plain.map(p -> e.relative() > WORSE * p + 1e-4).orElse(false);
-        return new LayerAudit(block, name, original.role(), original.expert(), original.out(), original.in(), scheme, bits, expected.how(), e, plain, Optional.empty(),
+        return new LayerAudit(block, name, original.role(), original.expert(), original.out(), original.in(), scheme, bits, reference, e, plain, Optional.empty(),
                 Optional.empty(), Optional.empty(), worse, cause, sound);
     }
 
     /** A layer with codes. */
-    LayerAudit withCodes(QuantizedMatrix q, double bits, ExpectedWeights.Expected expected, Supplier<Optional<String>> elsewhere) {
+    LayerAudit withCodes(QuantizedMatrix q, double bits, ExpectedWeights.Expected expected, String comparedWith, Supplier<Optional<String>> elsewhere) {
         CodeGrid grid = new CodeGrid(q);
         Matrix reference = expected.weight();
         MatrixError e = MatrixError.of(reference, stored);
@@ -87,7 +87,7 @@ final class LayerCheck {
             compare(grid, reference, plain, e, plainError, elsewhere);
         }
         double saturated = (double) usage.saturated() / Math.max(1, q.codes().length);
-        return new LayerAudit(block, name, original.role(), original.expert(), q.rows(), q.cols(), CodeGrid.label(q.scheme()), bits, expected.how(), e,
+        return new LayerAudit(block, name, original.role(), original.expert(), q.rows(), q.cols(), CodeGrid.label(q.scheme()), bits, comparedWith, e,
                 Optional.of(plainError), least, Optional.of(saturated), Optional.of(new LayerAudit.Levels(usage.used(), grid.levels())), worse, cause, sound);
     }
 
