@@ -130,6 +130,9 @@ final class InspectCommand implements Callable<Integer> {
                 }
             }
         });
+        if (q.path("kv_cache_scheme").isObject()) {
+            s.append("; keys and values: ").append(q.path("kv_cache_scheme").path("num_bits").asText()).append(" bit ").append(q.path("kv_cache_scheme").path("type").asText());
+        }
         for (String key : List.of("bits", "w_bit", "group_size", "q_group_size", "zero_point", "sym", "desc_act", "version", "weight_block_size", "activation_scheme")) {
             if (q.has(key)) {
                 s.append(", ").append(key).append(' ').append(q.get(key).isValueNode() ? q.get(key).asText() : q.get(key).toString());

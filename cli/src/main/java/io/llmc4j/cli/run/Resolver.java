@@ -125,7 +125,10 @@ public final class Resolver {
         boolean quantOut = config.quant().map(LlmcConfig.Quant::quantOut).orElseGet(() -> config.sparse().map(LlmcConfig.Sparse::sparsityOut).orElse(false));
         RunConfig run = new RunConfig(steps, schemes, kv, calibration, quantOut, evaluations, config.compat(), config.seed(), RunConfig.Memory.DEFAULT);
         List<PlannedLayer> planned = layers.stream().map(l -> planned(l, steps)).toList();
-        targets.forEach(t -> Exports.check(t.format(), planned));
+        targets.forEach(t -> Exports.check(t.format(), planned, kv));
+        if (kv.isPresent() && !kv.get().scheme().isStatic() && !targets.isEmpty()) {
+            notices.add("quant.kvcache: its ranges are found while a model runs; they are evaluated here, and no written format speaks of them");
+        }
         if (calibration.isPresent() || !needsData(steps, schemes)) {
             for (MethodStep step : steps) {
                 for (Stage stage : Methods.named(step.name()).recipe(run.options(step))) {

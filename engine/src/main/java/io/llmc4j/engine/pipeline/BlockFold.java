@@ -222,6 +222,7 @@ public final class BlockFold {
             }
             evaluations.through(block, Position.FAKE_QUANT, Position.FAKE_QUANT_WITHOUT_KV);
             sinks.forEach(s -> s.block(block, results));
+            caches.params(index).ifPresent(p -> sinks.forEach(s -> s.kvCache(block, config.kvCache().orElseThrow(), p)));
             if (config.quantOut() && flow.in.isPresent() && !last) {
                 stores.passes().run(block, flow.in.get(), flow.out.orElseThrow(), ForwardHooks.NONE);
             }

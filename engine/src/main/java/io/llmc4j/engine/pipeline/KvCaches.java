@@ -75,6 +75,11 @@ final class KvCaches {
         }
     }
 
+    /** The parameters of a block whose ranges are fixed; empty when the cache is not static. */
+    Optional<StaticKvCache.Params> params(int block) {
+        return calibrated.map(c -> c.params().get(block));
+    }
+
     /** Fixes the static ranges of a block, once. */
     void freeze(int block) {
         if (!frozen) {

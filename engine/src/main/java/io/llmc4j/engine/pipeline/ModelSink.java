@@ -2,6 +2,7 @@ package io.llmc4j.engine.pipeline;
 
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.model.StaticKvCache;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -16,6 +17,13 @@ public interface ModelSink extends AutoCloseable {
 
     /** @param layers one result a linear layer of the block, in module order */
     void block(Block block, List<LayerResult> layers);
+
+    /**
+     * Parameters of a block's static cache of keys and values; comes right after that block. Formats of floats say nothing of rounding at run time and
+     * leave it out; those that hold codes refuse such a run before it begins, or write them.
+     */
+    default void kvCache(Block block, KvCacheScheme scheme, StaticKvCache.Params params) {
+    }
 
     /** Writes what is left, checks, renames. */
     Written finish();

@@ -3,6 +3,10 @@ package io.llmc4j.formats.convert;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Role;
+import io.llmc4j.formats.hf.CacheScales;
+import io.llmc4j.engine.quant.QuantParams;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
+import io.llmc4j.engine.model.StaticKvCache;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.quant.Granularity;
@@ -64,10 +68,25 @@ public final class Converter {
             for (int i = 0; i < input.spec().blocks(); i++) {
                 Block b = input.block(i);
                 sink.block(b, layers.of(b));
+                cache(b.index()).filter(c -> target.whyNoCache(cacheScheme(c), List.of()).isEmpty()).ifPresent(c -> sink.kvCache(b, cacheScheme(c),
+                        new StaticKvCache.Params(new QuantParams(new float[]{c.keys()}), new QuantParams(new float[]{c.values()}))));
             }
             ModelSink.Written written = sink.finish();
             return new Conversion(written, changes, sink.verify());
         }
+    }
+
+    private static boolean hasKeys(ModuleLayout m) {
+        return m.parts().stream().anyMatch(p -> p.role() == Role.K);
+    }
+
+    private Optional<CacheScales> cache(int block) {
+        return input.layout(block).modules().stream().filter(Converter::hasKeys).map(m -> input.module(block, m)).filter(input::isQuantized)
+                .flatMap(m -> input.weightReader().orElseThrow().cacheScales(m).stream()).findFirst();
+    }
+
+    private static KvCacheScheme cacheScheme(CacheScales c) {
+        return new KvCacheScheme("Naive", c.scheme(), 0);
     }
 
     private BadInput refusal(List<Conversion.Change> losses) {
@@ -99,7 +118,7 @@ public final class Converter {
                 if (!input.isQuantized(stored)) {
                     continue;
                 }
-                if (input.weightReader().orElseThrow().tensors(stored).stream().anyMatch(t -> t.endsWith(".k_scale") || t.endsWith(".v_scale"))) {
+                if (hasKeys(m) && cache(i).filter(c -> !format.holdsCodes() || !format.whyNoCache(cacheScheme(c), List.of()).isEmpty()).isPresent()) {
                     out.add(new Conversion.Change(stored.name(), "the scales of its KV cache are not carried", 0, 0));
                 }
                 List<LayerResult> parts = m.parts().stream().map(p -> results.get(p.linear())).toList();

@@ -1,5 +1,6 @@
 package io.llmc4j.formats.export;
 
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Path;
@@ -29,6 +30,14 @@ public interface ExportFormat {
     /** Rules on the layers together: fused modules whose parts must agree. One clause each, with names. */
     default List<String> problems(List<PlannedLayer> layers) {
         return List.of();
+    }
+
+    /**
+     * Why the scales of a static cache of keys and values have no place in it, one clause; empty when they have, or when it holds floats and says
+     * nothing of rounding at run time.
+     */
+    default String whyNoCache(KvCacheScheme cache, List<PlannedLayer> layers) {
+        return holdsCodes() ? "it has no place for the scales of keys and values" : "";
     }
 
     /**

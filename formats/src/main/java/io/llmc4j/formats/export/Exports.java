@@ -1,6 +1,7 @@
 package io.llmc4j.formats.export;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.formats.export.autoawq.AutoAwqFormat;
 import io.llmc4j.formats.export.bitsandbytes.BitsAndBytesFormat;
@@ -67,19 +68,29 @@ public final class Exports {
      * formats that could hold all of them.
      */
     public static void check(ExportFormat format, List<PlannedLayer> layers) {
+        check(format, layers, Optional.empty());
+    }
+
+    /** As {@link #check(ExportFormat, List)}, and that the format holds a static cache's scales. */
+    public static void check(ExportFormat format, List<PlannedLayer> layers, Optional<KvCacheScheme> cache) {
+        Optional<KvCacheScheme> calibrated = cache.filter(c -> c.scheme().isStatic());
         Map<String, List<String>> byReason = new LinkedHashMap<>();
         for (PlannedLayer l : layers) {
             format.problems(l).forEach(p -> byReason.computeIfAbsent(p, k -> new ArrayList<>()).add(l.name()));
         }
         List<String> together = format.problems(layers);
-        if (byReason.isEmpty() && together.isEmpty()) {
+        String noCache = calibrated.map(c -> format.whyNoCache(c, layers)).orElse("");
+        if (byReason.isEmpty() && together.isEmpty() && noCache.isEmpty()) {
             return;
         }
         StringBuilder s = new StringBuilder("export ").append(format.name()).append(" cannot carry this run:");
         byReason.forEach((reason, names) -> s.append("\n  ").append(reason).append(" (").append(names.size() == 1 ? "1 layer" : names.size() + " layers")
                 .append(": ").append(String.join(", ", names)).append(')'));
         together.forEach(t -> s.append("\n  ").append(t));
-        List<String> able = ALL.stream().filter(f -> f != format && carries(f, layers)).map(ExportFormat::name).toList();
+        if (!noCache.isEmpty()) {
+            s.append("\n  quant.kvcache: ").append(noCache);
+        }
+        List<String> able = ALL.stream().filter(f -> f != format && carries(f, layers) && calibrated.map(c -> f.whyNoCache(c, layers)).orElse("").isEmpty()).map(ExportFormat::name).toList();
         s.append("\n").append(able.isEmpty() ? "no format can carry it" : "these can: " + String.join(", ", able));
         throw new BadInput(BadInput.Common.FORMAT, s.toString());
     }

@@ -8,6 +8,9 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.Norm;
+import io.llmc4j.engine.model.Role;
+import io.llmc4j.engine.model.StaticKvCache;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.quant.QuantizedMatrix;
@@ -98,7 +101,7 @@ public final class ModelDirectorySink implements ResumableSink {
     public void block(Block block, List<LayerResult> layers) {
         BlockLayout layout = source.layout(block.index());
         String from = source.blockPrefix(block.index());
-        String to = renumbered(from, block.index());
+        String to = renumbered(from, block.index(), kept.size());
         kept.add(block.index());
         Map<String, LayerResult> results = new LinkedHashMap<>();
         layers.forEach(r -> results.put(r.layer().name(), r));
@@ -119,13 +122,31 @@ public final class ModelDirectorySink implements ResumableSink {
         new TreeMap<>(layout.vectors()).forEach((key, v) -> vector(from + "." + v.tensor(), to + "." + v.tensor(), block.vectors().get(key)));
     }
 
+    @Override
+    public void kvCache(Block block, KvCacheScheme scheme, StaticKvCache.Params params) {
+        try (Arena arena = Arena.ofConfined()) {
+            Map<String, Tensor> tensors = writer.cache(scheme, params, arena);
+            if (tensors.isEmpty()) {
+                return;
+            }
+            String key = source.layout(block.index()).modules().stream().filter(m -> m.parts().stream().anyMatch(p -> p.role() == Role.K)).findFirst()
+                    .map(ModuleLayout::name).orElseThrow(() -> BadInput.of(BadInput.Common.NOT_SUPPORTED,
+                            "%s: scales of a cache belong beside a key projection, and its attention has none", source.blockPrefix(block.index())));
+            String attention = renumbered(source.blockPrefix(block.index()), block.index(), kept.size() - 1) + "." + key.substring(0, key.lastIndexOf('.') + 1);
+            tensors.forEach((suffix, t) -> {
+                replaced.add(source.blockPrefix(block.index()) + "." + key.substring(0, key.lastIndexOf('.') + 1) + suffix);
+                shards.add(attention + suffix, t);
+            });
+        }
+    }
+
     /** A block's prefix after those before it were left out. */
-    private String renumbered(String prefix, int index) {
-        if (index == kept.size()) {
+    private static String renumbered(String prefix, int index, int number) {
+        if (index == number) {
             return prefix;
         }
         int dot = prefix.lastIndexOf('.');
-        return prefix.substring(0, dot + 1) + kept.size();
+        return prefix.substring(0, dot + 1) + number;
     }
 
     private void module(ModuleToWrite m, String from, String to, Map<String, Stack> stacks) {

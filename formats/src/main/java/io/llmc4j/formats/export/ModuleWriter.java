@@ -2,6 +2,8 @@ package io.llmc4j.formats.export;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.llmc4j.engine.model.StaticKvCache;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Tensor;
@@ -23,6 +25,14 @@ public interface ModuleWriter extends java.io.Serializable {
 
     /** The weight of a module that is written as floats, [out, in]. */
     Matrix floats(ModuleToWrite m);
+
+    /**
+     * The tensors of a block's static cache, by the last part of their names ("k_scale"); they belong to the attention module. Asked for only where
+     * {@link ExportFormat#whyNoCache} is empty.
+     */
+    default Map<String, Tensor> cache(KvCacheScheme scheme, StaticKvCache.Params params, Arena arena) {
+        return Map.of();
+    }
 
     /**
      * Says in config.json what was written.

@@ -1,6 +1,7 @@
 package io.llmc4j.formats.hf;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import java.util.ArrayList;
@@ -91,6 +92,9 @@ final class CheckpointCheck {
         ModuleLayout layout = m.layout();
         if (model.isQuantized(m)) {
             model.weightReader().orElseThrow().tensors(m).forEach(t -> account.use(t, m.name()));
+            if (layout.parts().stream().anyMatch(p -> p.role() == Role.K)) {
+                model.weightReader().get().cacheScales(m);
+            }
         } else {
             long rows = layout.inputMajor() ? layout.in() : layout.out();
             long cols = layout.inputMajor() ? layout.out() : layout.in();

@@ -26,6 +26,16 @@ public interface WeightReader {
         return Optional.empty();
     }
 
+    /**
+     * The scales of the cache that this module's keys go to; empty when the format says nothing of it. Throws BadInput (FORMAT) when one is missing or not
+     * one positive number.
+     *
+     * @param module whose parts have the keys
+     */
+    default Optional<CacheScales> cacheScales(StoredModule module) {
+        return Optional.empty();
+    }
+
     /** The static scale of the module's inputs. Throws BadInput (FORMAT) when it is not one number. */
     default Optional<Float> inputScale(StoredModule module) {
         return Optional.empty();

@@ -1,6 +1,7 @@
 package io.llmc4j.formats.export.compressedtensors;
 
 import io.llmc4j.engine.model.Role;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
@@ -124,6 +125,23 @@ public record CompressedTensorsFormat(String name, String directory, String desc
     @Override
     public List<String> problems(List<PlannedLayer> layers) {
         return server ? FusedParts.disagreements(layers, Set.of(Set.of(Role.Q, Role.K, Role.V), Set.of(Role.GATE, Role.UP))) : List.of();
+    }
+
+    /** vLLM loads e4m3 scales, one for keys and one for values of a layer. */
+    @Override
+    public String whyNoCache(KvCacheScheme cache, List<PlannedLayer> layers) {
+        QuantScheme s = cache.scheme();
+        boolean e4m3 = s.format() instanceof NumberFormat.Float f && f.label().equals("e4m3") && f.path() != NumberFormat.Float.Path.ADAPTIVE;
+        if (!e4m3 && (server || s.bits() != 8 || !s.isInteger())) {
+            return (server ? "servers take e4m3 keys and values" : "it takes e4m3 or 8-bit integer keys and values") + ", not " + s.format();
+        }
+        if (s.granularity().kind() != Granularity.Kind.PER_TENSOR) {
+            return "it takes one scale for a layer's keys and one for its values, not " + s.granularity().kind();
+        }
+        if (server && layers.stream().anyMatch(l -> l.weight().isPresent() && ServerWriter.byFp8(l.weight().get(), l.activation()))) {
+            return "FP8 with blocks or static activations goes to servers by the fp8 method, where scales of keys and values are not written";
+        }
+        return s.symmetric() ? "" : "it takes symmetric keys and values";
     }
 
     @Override

@@ -2,6 +2,8 @@ package io.llmc4j.formats.export.compressedtensors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.model.StaticKvCache;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
@@ -29,6 +31,7 @@ final class CompressedTensorsWriter implements ModuleWriter {
 
     private final Map<Kind, List<String>> groups = new LinkedHashMap<>();
     private final List<String> ignored = new ArrayList<>();
+    private Optional<QuantArgs> cache = Optional.empty();
 
     @Override
     public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
@@ -55,6 +58,14 @@ final class CompressedTensorsWriter implements ModuleWriter {
         return m.transformed();
     }
 
+    /** One scale for a layer's keys and one for its values, F32 [1]: x = code * scale. */
+    @Override
+    public Map<String, Tensor> cache(KvCacheScheme scheme, StaticKvCache.Params params, Arena arena) {
+        cache = Optional.of(QuantArgs.of(scheme.scheme().withStatic(true), false, false));
+        return Map.of("k_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{params.keys().scale(0)}, arena),
+                "v_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{params.values().scale(0)}, arena));
+    }
+
     @Override
     public void describe(ObjectNode config, String head) {
         describe(config, head, ignored);
@@ -69,6 +80,6 @@ final class CompressedTensorsWriter implements ModuleWriter {
         Layout layout = layouts.isEmpty() ? Layout.DENSE : layouts.size() == 1 ? layouts.getFirst() : Layout.MIXED;
         List<String> ignore = new ArrayList<>(List.of(head));
         ignore.addAll(floats);
-        config.set("quantization_config", new CompressedTensorsConfig(layout, all, ignore, Optional.empty()).json());
+        config.set("quantization_config", new CompressedTensorsConfig(layout, all, ignore, cache).json());
     }
 }

@@ -2,17 +2,21 @@ package io.llmc4j.formats.export.compressedtensors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.model.StaticKvCache;
+import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.ScaleFormat;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.fp8.Fp8Writer;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -25,7 +29,7 @@ final class ServerWriter implements ModuleWriter {
     private Optional<CompressedTensorsWriter> general = Optional.empty();
     private final List<String> floats = new ArrayList<>();
 
-    private static boolean byFp8(QuantScheme weight, Optional<QuantScheme> inputs) {
+    static boolean byFp8(QuantScheme weight, Optional<QuantScheme> inputs) {
         boolean e4m3 = weight.format() instanceof NumberFormat.Float f && f.label().equals("e4m3") && weight.scaleFormat() == ScaleFormat.FLOAT;
         Granularity.Kind kind = weight.granularity().kind();
         return e4m3 && (kind == Granularity.Kind.PER_BLOCK || kind == Granularity.Kind.PER_TENSOR && inputs.map(QuantScheme::isStatic).orElse(false));
@@ -48,6 +52,18 @@ final class ServerWriter implements ModuleWriter {
             floats.add(m.name());
         }
         return m.weightScheme().isEmpty() ? Optional.empty() : fp8.isPresent() ? fp8.get().coded(m, arena) : general.orElseThrow().coded(m, arena);
+    }
+
+    @Override
+    public Map<String, Tensor> cache(KvCacheScheme scheme, StaticKvCache.Params params, Arena arena) {
+        if (fp8.isPresent()) {
+            throw BadInput.of(BadInput.Common.FORMAT, "scales of keys and values are not written beside FP8 with blocks or static activations for this server; "
+                    + "--export compressed-tensors holds them");
+        }
+        if (general.isEmpty()) {
+            general = Optional.of(new CompressedTensorsWriter());
+        }
+        return general.get().cache(scheme, params, arena);
     }
 
     @Override
