@@ -5,10 +5,12 @@ import io.llmc4j.cli.config.LlmcConfig;
 import io.llmc4j.cli.run.Outputs;
 import io.llmc4j.cli.run.QuantizeRequest;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.formats.export.ExportFormat;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -89,6 +91,17 @@ final class QuantizeCommand implements Callable<Integer> {
             + "ships the method)", showDefaultValue = Visibility.NEVER)
     private List<String> settings = new ArrayList<>();
 
+    @Option(names = "--uncalibrated-experts", paramLabel = "RULE", defaultValue = "rtn", description = "an expert that no calibration token reached is rounded without "
+            + "data (rtn), calibrated on the tokens of the expert whose router row is nearest (nearest), or ends the run (error)")
+    private ExpertRule uncalibrated = ExpertRule.rtn;
+
+    @Option(names = "--calibrate-all-experts", description = "every expert is calibrated on every token; where tokens go afterwards does not change "
+            + "(default: on the tokens that the router sends it)", showDefaultValue = Visibility.NEVER)
+    private boolean calibrateAll;
+
+    @Option(names = "--quantize-routers", description = "quantize routers like other layers (default: they stay float)", showDefaultValue = Visibility.NEVER)
+    private boolean quantizeRouters;
+
     @Mixin
     private RunOptions options;
 
@@ -106,10 +119,14 @@ final class QuantizeCommand implements Callable<Integer> {
         ExportFormat format = Outputs.named(export);
         QuantizeRequest request = new QuantizeRequest(model, methods, bits, group, perChannel,
                 symmetric || asymmetric ? Optional.of(symmetric) : Optional.empty(), actBits, calibration, samples, seqLen, format, out, evaluation,
-                !noEvaluation, seed, settings);
+                !noEvaluation, seed, settings,
+                new ExpertRules(ExpertRules.Uncalibrated.valueOf(uncalibrated.name().toUpperCase(Locale.ROOT)), calibrateAll, quantizeRouters));
         LlmcConfig config = ConfigReader.read(request.document(), options.llmcCompatible());
         return Execution.run(config, List.of(new Outputs.Target(format, out)), Optional.of(out), options, spec.commandLine());
     }
+
+    /** As they are written on the command line. */
+    enum ExpertRule { error, nearest, rtn }
 
     /** The formats that can be written. */
     static final class ExportNames implements Iterable<String> {

@@ -1,11 +1,14 @@
 package io.llmc4j.cli.config;
 
+import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.formats.export.Exports;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -47,12 +50,13 @@ public final class ConfigReader {
             sparse = top.section("sparse").flatMap(SparseReader::read);
         }
         LlmcConfig.Ignored ignored = ignored(top);
+        ExpertRules experts = experts(top);
         LlmcConfig.Save save = save(top);
         top.refuse("opencompass", "runs a Python program on the transformed model, which is not ours to start; use save_trans and run OpenCompass on the result");
         boolean compat = compatFlag || top.choice("compat", List.of("llmc", "none")).orElse("none").equals("llmc");
         top.done();
         problems.throwIfAny();
-        return new LlmcConfig(document.mark(), seed, model.orElseThrow(), calibration, evaluations, quant, sparse, ignored, save, compat,
+        return new LlmcConfig(document.mark(), seed, model.orElseThrow(), calibration, evaluations, quant, sparse, ignored, experts, save, compat,
                 problems.notices(), document.asObject());
     }
 
@@ -89,6 +93,21 @@ public final class ConfigReader {
             return Optional.empty();
         }
         return Optional.of(new LlmcConfig.Model(type.get(), s.mark("type"), path.get(), s.mark("path"), dtype.replace("torch.", "")));
+    }
+
+    /** A section of our own: what is done with mixtures of experts. */
+    private static ExpertRules experts(Section top) {
+        Optional<Section> section = top.section("experts");
+        if (section.isEmpty()) {
+            return ExpertRules.DEFAULT;
+        }
+        Section s = section.get();
+        List<String> names = Arrays.stream(ExpertRules.Uncalibrated.values()).map(u -> u.name().toLowerCase(Locale.ROOT)).toList();
+        String uncalibrated = s.choice("uncalibrated", names).orElse("rtn");
+        ExpertRules rules = new ExpertRules(ExpertRules.Uncalibrated.valueOf(uncalibrated.toUpperCase(Locale.ROOT)), s.bool("calibrate_all", false),
+                s.bool("quantize_routers", false));
+        s.done();
+        return rules;
     }
 
     private static LlmcConfig.Ignored ignored(Section top) {

@@ -1,5 +1,6 @@
 package io.llmc4j.cli.config;
 
+import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.engine.quant.QuantScheme;
 import java.util.List;
 import java.util.Map;
@@ -10,12 +11,13 @@ import java.util.Optional;
  *
  * @param seed    of every random draw
  * @param quant   empty when {@code sparse} is there
+ * @param experts what is done with mixtures ({@code experts}, a section of our own)
  * @param compat  LLMC's number for every oddity ({@code compat: llmc}, a key of our own)
  * @param notices what was accepted and does nothing, or was read as something else
  * @param document the file with its overrides, as nested maps, for the report
  */
 public record LlmcConfig(Mark mark, int seed, Model model, Optional<Calibration> calibration, List<Evaluation> evaluations, Optional<Quant> quant,
-                         Optional<Sparse> sparse, Ignored ignored, Save save, boolean compat, List<String> notices, Object document) {
+                         Optional<Sparse> sparse, Ignored ignored, ExpertRules experts, Save save, boolean compat, List<String> notices, Object document) {
 
     /** @param type LLMC's name of the model class; @param dtype "auto" or a torch dtype without its prefix */
     public record Model(String type, Mark typeMark, String path, Mark pathMark, String dtype) { }

@@ -1,6 +1,7 @@
 package io.llmc4j.cli.run;
 
 import io.llmc4j.engine.model.Role;
+import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.engine.pipeline.LayerScheme;
 import io.llmc4j.engine.pipeline.SchemePlan;
 import io.llmc4j.engine.quant.Granularity;
@@ -14,14 +15,16 @@ import java.util.List;
 /** One linear layer before a run: where it is, how large, how it will be quantized. */
 public record PlannedRunLayer(int block, String name, String fullName, Role role, int out, int in, LayerScheme scheme) {
 
-    /** All of a model, in module order. Routers stay float. */
-    static List<PlannedRunLayer> of(ModelShape shape, SchemePlan schemes, java.util.function.IntFunction<String> prefix) {
+    /** All of a model, in module order. Routers stay float unless the rules quantize them. */
+    static List<PlannedRunLayer> of(ModelShape shape, SchemePlan schemes, ExpertRules rules, boolean compat,
+            java.util.function.IntFunction<String> prefix) {
         List<PlannedRunLayer> out = new ArrayList<>();
         for (BlockLayout block : shape.blocks()) {
             for (ModuleLayout module : block.modules()) {
                 for (ModuleLayout.Part part : module.parts()) {
                     String full = prefix.apply(block.index()) + "." + part.linear();
-                    LayerScheme scheme = module.router() ? LayerScheme.FLOAT : schemes.layer(block.index(), part.linear(), full, false);
+                    LayerScheme scheme = rules.leaves(part.role(), shape.spec().family(), compat) ? LayerScheme.FLOAT
+                            : schemes.layer(block.index(), part.linear(), full, false);
                     out.add(new PlannedRunLayer(block.index(), part.linear(), full, part.role(), part.rows().rows(), module.in(), scheme));
                 }
             }

@@ -7,6 +7,7 @@ import io.llmc4j.cli.config.Nearest;
 import io.llmc4j.cli.config.Overrides;
 import io.llmc4j.cli.config.Yaml;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.formats.export.ExportFormat;
 import io.llmc4j.formats.hf.HfConfig;
 import io.llmc4j.formats.hf.ModelShape;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -26,10 +28,12 @@ import java.util.Optional;
  * @param actBits   empty: activations stay float
  * @param export    what is written
  * @param settings  key=value of quant.special
+ * @param experts   of mixtures; what is ours by default is not written out
  */
 public record QuantizeRequest(Path model, List<String> methods, String bits, Optional<Integer> group, boolean perChannel, Optional<Boolean> symmetric,
                               Optional<String> actBits, Optional<Path> calibration, Optional<Integer> samples, Optional<Integer> seqLen, ExportFormat export, Path out,
-                              Optional<Path> evaluation, boolean evaluate, int seed, List<String> settings) {
+                              Optional<Path> evaluation, boolean evaluate, int seed, List<String> settings,
+                              ExpertRules experts) {
 
     private static final int LONGEST_WINDOW = 2048;
 
@@ -101,6 +105,11 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
         });
         for (String name : names) {
             MethodDefaults.special(name, sym, activations).forEach((k, v) -> b.put("quant.special." + k, v, "--method"));
+        }
+        if (!experts.equals(ExpertRules.DEFAULT)) {
+            b.put("experts.uncalibrated", experts.uncalibrated().name().toLowerCase(Locale.ROOT), "--uncalibrated-experts");
+            b.put("experts.calibrate_all", experts.calibrateAll(), "--calibrate-all-experts");
+            b.put("experts.quantize_routers", experts.quantizeRouters(), "--quantize-routers");
         }
         // "gguf:Q4_K_M" is the format gguf; its target, type included, is handed to the run as it is.
         b.put("save.save_" + export.name().replaceFirst(":.*", "").replace('-', '_'), true, "--export");

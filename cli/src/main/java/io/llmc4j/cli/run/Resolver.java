@@ -106,7 +106,7 @@ public final class Resolver {
 
     private Job with(Path directory, ModelShape shape, Optional<HfModel> model) {
         SchemePlan schemes = schemes();
-        List<PlannedRunLayer> layers = PlannedRunLayer.of(shape, schemes, i -> model.map(m -> m.blockPrefix(i)).orElse(shape.blocks().get(i).prefix()));
+        List<PlannedRunLayer> layers = PlannedRunLayer.of(shape, schemes, config.experts(), config.compat(), i -> model.map(m -> m.blockPrefix(i)).orElse(shape.blocks().get(i).prefix()));
         Layers.checkGroups(layers);
         checkIgnored(layers);
 
@@ -123,7 +123,8 @@ public final class Resolver {
         }
         Optional<KvCacheScheme> kv = config.quant().flatMap(LlmcConfig.Quant::kvCache).map(k -> new KvCacheScheme(k.method(), k.scheme(), k.residualLength()));
         boolean quantOut = config.quant().map(LlmcConfig.Quant::quantOut).orElseGet(() -> config.sparse().map(LlmcConfig.Sparse::sparsityOut).orElse(false));
-        RunConfig run = new RunConfig(steps, schemes, kv, calibration, quantOut, evaluations, config.compat(), config.seed(), RunConfig.Memory.DEFAULT);
+        RunConfig run = new RunConfig(steps, schemes, kv, calibration, quantOut, evaluations, config.compat(), config.seed(), RunConfig.Memory.DEFAULT,
+                config.experts());
         List<PlannedLayer> planned = layers.stream().map(l -> planned(l, steps)).toList();
         targets.forEach(t -> Exports.check(t.format(), planned, kv));
         if (kv.isPresent() && !kv.get().scheme().isStatic() && !targets.isEmpty()) {

@@ -40,6 +40,10 @@ public final class Capture implements ForwardHooks {
     private final Set<String> doneInChunk = new HashSet<>();
     private Gathering mlp;
     private int logicalBatch;
+    private boolean allTokens;
+    private Map<Integer, Integer> tokensOf = Map.of();
+    private long[] expertTokens = new long[0];
+    private long tokens;
 
     /**
      * @param wanted    names of layers
@@ -57,6 +61,28 @@ public final class Capture implements ForwardHooks {
                 subsetOf.putIfAbsent(name, i);
             }
         }
+    }
+
+    /** Every expert sees every token. */
+    public Capture allTokens(boolean on) {
+        allTokens = on;
+        return this;
+    }
+
+    /** @param whose experts that see the tokens of others where they have none of their own */
+    public Capture tokensOf(Map<Integer, Integer> whose) {
+        tokensOf = Map.copyOf(whose);
+        return this;
+    }
+
+    /** How many tokens chose each expert so far; empty before the first one or where there are no experts. */
+    public long[] expertTokens() {
+        return expertTokens.clone();
+    }
+
+    /** How many tokens came to the feed-forward half. */
+    public long tokens() {
+        return tokens;
     }
 
     /** Call before each chunk. */
@@ -77,7 +103,26 @@ public final class Capture implements ForwardHooks {
     }
 
     @Override
+    public boolean allTokensToAllExperts() {
+        return allTokens;
+    }
+
+    @Override
+    public int tokensOf(int expert) {
+        return tokensOf.getOrDefault(expert, expert);
+    }
+
+    @Override
+    public void expertTokens(Block b, int expert, int n) {
+        if (expertTokens.length == 0) {
+            expertTokens = new long[b.spec().feedForward().experts().orElseThrow().count()];
+        }
+        expertTokens[expert] += n;
+    }
+
+    @Override
     public void mlpInput(Block b, Matrix x, int batch, int tokens) {
+        this.tokens += x.rows();
         boolean experts = block.spec().feedForward().experts().isPresent();
         if (experts && what.contains(Need.INPUTS) && wanted.stream().anyMatch(n -> block.linear(n).expert() >= 0 || block.linear(n).role().isRouter())) {
             if (mlp == null) {

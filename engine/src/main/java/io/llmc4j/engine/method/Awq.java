@@ -68,10 +68,10 @@ final class Awq implements Method {
 
         private boolean eligible(BlockWork work, Subset subset) {
             Block block = work.block();
-            Linear first = block.linear(subset.input());
             boolean afterLinear = subset.previous().filter(p -> p instanceof Subset.PreviousLinear).isPresent();
             boolean starcoder = work.decoder().spec().family().equals("starcoder") && afterLinear;
-            return subset.transform() && !starcoder && Folding.possible(block, subset, throughGroups) && work.scheme(first).weight().isPresent()
+            return subset.transform() && !starcoder && Folding.possible(block, subset, throughGroups)
+                    && work.scheme(block.linear(subset.layers().getFirst())).weight().isPresent()
                     && work.inputs(subset).chunks() > 0;
         }
     }

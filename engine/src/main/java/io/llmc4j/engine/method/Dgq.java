@@ -112,7 +112,7 @@ final class Dgq implements Method {
 
         private static void smooth(BlockWork work, Subset subset, Matrix x) {
             Block block = work.block();
-            boolean quantized = subset.layers().stream().allMatch(n -> work.scheme(block.linear(n)).weight().isPresent());
+            boolean quantized = subset.layers().stream().map(block::linear).allMatch(l -> work.scheme(l).weight().isPresent() || l.role().isRouter());
             if (!quantized || x.rows() == 0 || subset.previous().isEmpty()) {
                 return;
             }

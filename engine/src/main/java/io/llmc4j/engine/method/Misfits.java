@@ -27,7 +27,7 @@ final class Misfits {
             Block block = model.block(i);
             for (Linear layer : block.linears()) {
                 String name = model.blockPrefix(i) + "." + layer.name();
-                LayerScheme scheme = model.config().schemes().layer(i, layer.name(), name, true);
+                LayerScheme scheme = model.config().scheme(model.spec().family(), i, layer.role(), layer.name(), name);
                 if (scheme.weight().isPresent()) {
                     complaint.apply(layer, scheme).ifPresent(c -> lines.add("  " + name + "  " + c));
                 }

@@ -76,7 +76,8 @@ final class SpinQuant implements Method {
             Matrix stream = floats(randomHadamard(n, random));
             RunConfig config = model.config();
             RotatedModel rotated = new RotatedModel(model.decoder(), ends, blocks,
-                    (b, l) -> config.schemes().layer(b.index(), l.name(), model.blockPrefix(b.index()) + "." + l.name(), true), stream, inner);
+                    (b, l) -> config.scheme(model.spec().family(), b.index(), l.role(), l.name(),
+                            model.blockPrefix(b.index()) + "." + l.name()), stream, inner);
             train(model, rotated, config.calibration().orElseThrow().samples());
             fold(model, stream, inner);
         }

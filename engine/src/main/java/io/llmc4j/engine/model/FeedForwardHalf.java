@@ -96,7 +96,9 @@ final class FeedForwardHalf {
     /** Experts add in index order, so the sum does not depend on threads. */
     private void addExpert(Matrix x, int expert, ExpertRouter.Choice choice, Matrix out) {
         int[] chosen = choice.rowsOf(expert);
-        int[] rows = hooks.allTokensToAllExperts() ? all(x.rows()) : chosen;
+        hooks.expertTokens(block, expert, chosen.length);
+        int other = hooks.tokensOf(expert);
+        int[] rows = hooks.allTokensToAllExperts() ? all(x.rows()) : chosen.length == 0 && other != expert ? choice.rowsOf(other) : chosen;
         if (rows.length == 0) {
             return;
         }

@@ -25,4 +25,13 @@ public interface ForwardHooks {
     default boolean allTokensToAllExperts() {
         return false;
     }
+
+    /** How many of a pass's tokens an expert was chosen for; each expert once a pass, in order. */
+    default void expertTokens(Block block, int expert, int tokens) {
+    }
+
+    /** Whose tokens an expert is to see where it was chosen for none; the output stays that of the chosen experts. Itself: it sees none. */
+    default int tokensOf(int expert) {
+        return expert;
+    }
 }

@@ -255,6 +255,10 @@ public final class BlockFold {
         List<LayerResult> results = new ArrayList<>();
         for (Linear l : linears) {
             work.installations().complete(l);
+            String seen = work.experts().note(l);
+            if (!seen.isEmpty()) {
+                work.note(l, seen);
+            }
             LayerResult r = work.installations().result(l, floatBits, perWeight * l.in() * l.out());
             results.add(r);
             rows.add(new RunSummary.LayerRow(work.block().index(), r.fullName(), l.out(), l.in(), r.bits(), r.meanSquaredError(), r.relativeError(), r.seconds(),

@@ -21,6 +21,7 @@ import io.llmc4j.engine.quant.ActivationRounding;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.WeightRounding;
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
@@ -47,6 +48,11 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     private final Map<String, Gathering> gathered = new HashMap<>();
     private Optional<Gathering> mlp = Optional.empty();
     private final Set<Subset> fixed = new HashSet<>();
+    private final ExpertTokens experts;
+    /** Layers of experts that the last pass for them did not reach. */
+    private final Set<String> unseen = new HashSet<>();
+    /** Layers gathered with those of an earlier subset, on which nothing depends that is done to it. */
+    private final Set<String> ahead = new HashSet<>();
     private boolean functionChanged;
 
     FoldedBlock(Block block, Surroundings run, Optional<StoredInputs> in, Optional<StoredInputs> out) {
@@ -55,6 +61,11 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         this.in = in;
         this.out = out;
         this.installations = new Installations(this, run.config);
+        this.experts = new ExpertTokens(block, run.config);
+    }
+
+    ExpertTokens experts() {
+        return experts;
     }
 
     Installations installations() {
@@ -66,14 +77,25 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     /** The pass over the float block: its outputs, and what the first stage needs. */
     void floatPass(Needs needs) {
         Set<Need> what = streamed(needs);
-        if (what.isEmpty()) {
-            run.passes.run(block, blockStates(), out.orElseThrow(), io.llmc4j.engine.model.ForwardHooks.NONE);
-            return;
-        }
-        Set<String> wanted = needs.firstSubsetOnly() ? new HashSet<>(block.subsets().getFirst().layers()) : allNames();
-        Capture capture = new Capture(block, wanted, what, run.store, false);
+        Set<String> wanted = what.isEmpty() ? Set.of() : needs.firstSubsetOnly() ? new LinkedHashSet<>(block.subsets().getFirst().layers()) : allNames();
+        Capture capture = new Capture(block, wanted, what, run.store, false).allTokens(experts.allTokens(wanted));
         run.passes.run(block, blockStates(), out.orElseThrow(), capture);
+        passed(wanted, what, capture);
+    }
+
+    /** Takes what a pass gathered. Experts that it did not reach follow their rule. */
+    private void passed(Set<String> wanted, Set<Need> what, Capture capture) {
         take(capture);
+        unseen.removeAll(wanted);
+        experts.counted(capture);
+        Set<String> missing = experts.unseen(wanted, capture, run.prefix);
+        if (!missing.isEmpty() && experts.standIn()) {
+            Capture second = new Capture(block, missing, what, run.store, false).tokensOf(experts.standIns(missing));
+            run.passes.gather(block, blockStates(), second);
+            take(second);
+            missing.removeAll(second.byLayer().keySet());
+        }
+        unseen.addAll(missing);
     }
 
     private static Set<Need> streamed(Needs needs) {
@@ -117,27 +139,40 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         mlp.ifPresent(g -> all.put(g, true));
         all.keySet().forEach(Gathering::close);
         gathered.clear();
+        unseen.clear();
+        ahead.clear();
         mlp = Optional.empty();
     }
 
     private Optional<Gathering> gathering(Linear layer, Need need) {
         Gathering g = gathered.get(layer.name());
-        if (g == null || !g.what().contains(need)) {
-            // One pass for all layers whose input is at hand together: the rest of the block will be asked for too.
-            Set<String> missing = new LinkedHashSet<>();
-            for (String name : subsetOf(layer).map(Subset::layers).orElse(List.of(layer.name()))) {
-                missing.add(name);
-            }
-            gather(missing, Set.of(need));
+        if ((g == null || !g.what().contains(need)) && !unseen.contains(layer.name())) {
+            // One pass for all layers whose input is at hand together: the rest of the subset will be asked for too.
+            List<String> missing = subsetOf(layer).map(Subset::layers).orElse(List.of(layer.name()));
+            gather(missing, layer.expert(), Set.of(need));
             g = gathered.get(layer.name());
         }
         return Optional.ofNullable(g);
     }
 
-    private void gather(Set<String> wanted, Set<Need> what) {
-        Capture capture = new Capture(block, wanted, what, run.store, wanted.stream().noneMatch(n -> block.linear(n).expert() >= 0));
+    /** Hessians of many experts are gathered a few experts at a time, from {@code expert} on; those of other experts among the layers are let go. */
+    private void gather(List<String> layers, int expert, Set<Need> what) {
+        List<String> some = what.contains(Need.HESSIANS) ? experts.fitting(layers, expert, run.config.memory().stateBytes() / 4) : layers;
+        if (some.size() < layers.size()) {
+            layers.stream().filter(n -> block.linear(n).expert() >= 0).forEach(this::drop);
+        }
+        Set<String> wanted = new LinkedHashSet<>(some);
+        boolean routed = wanted.stream().anyMatch(n -> block.linear(n).expert() >= 0);
+        Capture capture = new Capture(block, wanted, what, run.store, !routed).allTokens(experts.allTokens(wanted));
         run.passes.gather(block, blockStates(), capture);
-        take(capture);
+        passed(wanted, what, capture);
+    }
+
+    private void drop(String layer) {
+        Gathering g = gathered.remove(layer);
+        if (g != null && !gathered.containsValue(g)) {
+            g.close();
+        }
     }
 
     private Optional<Subset> subsetOf(Linear layer) {
@@ -156,7 +191,26 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
             }
             fixStaticRanges(s);
         }
-        gather(new LinkedHashSet<>(next.layers()), streamed(needs));
+        if (ahead.containsAll(next.layers())) {
+            return;
+        }
+        List<String> layers = new ArrayList<>(next.layers());
+        if (aloneDown(next)) {
+            // What is done to one expert's last layer reaches no other expert: their inputs come from one pass.
+            List<Subset> all = block.subsets();
+            all.subList(all.indexOf(next) + 1, all.size()).stream().filter(this::aloneDown).forEach(s -> layers.addAll(s.layers()));
+        }
+        layers.forEach(this::drop);
+        unseen.removeAll(layers);
+        ahead.clear();
+        gather(layers, Math.max(0, block.linear(next.layers().getFirst()).expert()), streamed(needs));
+        if (aloneDown(next)) {
+            layers.stream().filter(n -> gathered.containsKey(n) || unseen.contains(n)).forEach(ahead::add);
+        }
+    }
+
+    private boolean aloneDown(Subset s) {
+        return s.layers().size() == 1 && block.linear(s.layers().getFirst()).role() == Role.EXPERT_DOWN;
     }
 
     // ---- what flows ----
@@ -336,6 +390,9 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public LayerScheme scheme(Linear layer) {
+        if (run.config.experts().leaves(layer.role(), decoder().spec().family(), llmcCompatible())) {
+            return LayerScheme.FLOAT;
+        }
         return run.schemes.layer(block.index(), layer.name(), fullName(layer), run.excludeFromStart);
     }
 

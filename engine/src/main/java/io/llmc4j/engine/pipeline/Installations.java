@@ -85,7 +85,7 @@ final class Installations {
         boolean oneBatch = in.chunks() == 0 || in.batchOf(0) == in.batchOf(in.chunks() - 1);
         if (in.chunks() == 0) {
             throw BadInput.of(BadInput.Common.DATA, "no calibration token reached %s, so its static activation range is unknown; "
-                    + "use more calibration data, dynamic activations, or list it under ignored_layers", name);
+                    + "use more calibration data, for an expert --calibrate-all-experts, dynamic activations, or list it under ignored_layers", name);
         }
         for (int c = 0; c < in.chunks();) {
             Hidden h = in.chunk(c);

@@ -3,6 +3,7 @@ package io.llmc4j.engine.pipeline;
 import io.llmc4j.engine.calibrate.CalibrationSet;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.method.MethodOptions;
+import io.llmc4j.engine.model.Role;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,9 +18,10 @@ import java.util.Optional;
  * @param llmcCompatible LLMC's number for every oddity
  * @param seed           of every random draw
  * @param memory         what the fold may hold
+ * @param experts        of mixtures
  */
 public record RunConfig(List<MethodStep> methods, SchemePlan schemes, Optional<KvCacheScheme> kvCache, Optional<CalibrationSet> calibration,
-                        boolean quantOut, List<Evaluation> evaluations, boolean llmcCompatible, long seed, Memory memory) {
+                        boolean quantOut, List<Evaluation> evaluations, boolean llmcCompatible, long seed, Memory memory, ExpertRules experts) {
 
     /**
      * Bounds of what waits between blocks and what flows through one at once.
@@ -38,39 +40,54 @@ public record RunConfig(List<MethodStep> methods, SchemePlan schemes, Optional<K
 
     /** A method with its settings and one scheme plan; no calibration, no evaluation, our numbers, seed 0. Change what differs by the withers. */
     public static RunConfig of(String method, Map<String, Object> special, SchemePlan schemes) {
-        return new RunConfig(List.of(new MethodStep(method, special)), schemes, Optional.empty(), Optional.empty(), false, List.of(), false, 0, Memory.DEFAULT);
+        return new RunConfig(List.of(new MethodStep(method, special)), schemes, Optional.empty(), Optional.empty(), false, List.of(), false, 0, Memory.DEFAULT,
+                ExpertRules.DEFAULT);
     }
 
     public RunConfig withMethods(List<MethodStep> m) {
-        return new RunConfig(m, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, memory);
+        return new RunConfig(m, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, memory, experts);
     }
 
     public RunConfig withCalibration(CalibrationSet set) {
-        return new RunConfig(methods, schemes, kvCache, Optional.of(set), quantOut, evaluations, llmcCompatible, seed, memory);
+        return new RunConfig(methods, schemes, kvCache, Optional.of(set), quantOut, evaluations, llmcCompatible, seed, memory, experts);
     }
 
     public RunConfig withKvCache(KvCacheScheme kv) {
-        return new RunConfig(methods, schemes, Optional.of(kv), calibration, quantOut, evaluations, llmcCompatible, seed, memory);
+        return new RunConfig(methods, schemes, Optional.of(kv), calibration, quantOut, evaluations, llmcCompatible, seed, memory, experts);
     }
 
     public RunConfig withQuantOut(boolean on) {
-        return new RunConfig(methods, schemes, kvCache, calibration, on, evaluations, llmcCompatible, seed, memory);
+        return new RunConfig(methods, schemes, kvCache, calibration, on, evaluations, llmcCompatible, seed, memory, experts);
     }
 
     public RunConfig withEvaluations(List<Evaluation> list) {
-        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, list, llmcCompatible, seed, memory);
+        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, list, llmcCompatible, seed, memory, experts);
     }
 
     public RunConfig withCompat(boolean llmc) {
-        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmc, seed, memory);
+        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmc, seed, memory, experts);
     }
 
     public RunConfig withSeed(long s) {
-        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, s, memory);
+        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, s, memory, experts);
     }
 
     public RunConfig withMemory(Memory m) {
-        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, m);
+        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, m, experts);
+    }
+
+    public RunConfig withExperts(ExpertRules rules) {
+        return new RunConfig(methods, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, memory, rules);
+    }
+
+    /**
+     * How one layer is quantized when excluded layers are float from the start.
+     *
+     * @param name     within its block
+     * @param fullName in the model
+     */
+    public LayerScheme scheme(String family, int block, Role role, String name, String fullName) {
+        return experts.leaves(role, family, llmcCompatible) ? LayerScheme.FLOAT : schemes.layer(block, name, fullName, true);
     }
 
     /** What a method's recipe is made from. */

@@ -199,7 +199,7 @@ public final class TargetBits {
         Map<String, List<Linear>> groups = new LinkedHashMap<>();
         for (Linear l : block.linears()) {
             String full = source.blockPrefix(block.index()) + "." + l.name();
-            if (config.schemes().layer(block.index(), l.name(), full, true).weight().isPresent()) {
+            if (config.scheme(source.spec().family(), block.index(), l.role(), l.name(), full).weight().isPresent()) {
                 groups.computeIfAbsent(key(block, l), k -> new ArrayList<>()).add(l);
             }
         }
