@@ -1,9 +1,11 @@
 package io.llmc4j.golden;
 
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** AWQ: both formulas, both clip versions, grouped values, mixed bits, excluded layers, float formats, rounded activations. */
+@ExtendWith(GoldenTable.class)
 class AwqGoldenTest {
 
     @ParameterizedTest

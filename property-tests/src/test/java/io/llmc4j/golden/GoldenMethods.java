@@ -153,7 +153,7 @@ public final class GoldenMethods {
     }
 
     /** The model, unpacked once. */
-    static synchronized Path directory(String model) {
+    public static synchronized Path directory(String model) {
         return MODELS.computeIfAbsent(model, m -> {
             try {
                 Path parent = Files.createTempDirectory("llmc4j-golden");
@@ -257,6 +257,11 @@ public final class GoldenMethods {
         String line = String.format(Locale.ROOT, "%-8s %-22s %-42s ours %-14.7g LLMC's %-14.7g difference %-10.3g %s", model, name, what, ours, theirs, difference,
                 pass ? "pass" : "FAIL");
         System.out.println(line);
+        if (what.startsWith("perplexity ")) {
+            GoldenTable.perplexity(model, name, what.substring("perplexity ".length()), ours, theirs, difference, pass);
+        } else if (what.endsWith(" differing")) {
+            GoldenTable.tensor(model, name, difference, pass);
+        }
         if (!pass) {
             failures.add(line);
         }

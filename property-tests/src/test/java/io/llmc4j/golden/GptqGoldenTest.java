@@ -6,10 +6,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** GPTQ and OWQ, subset after subset on quantized inputs. */
+@ExtendWith(GoldenTable.class)
 class GptqGoldenTest {
 
     @ParameterizedTest

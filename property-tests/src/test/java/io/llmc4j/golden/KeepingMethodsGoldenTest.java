@@ -9,10 +9,12 @@ import io.llmc4j.engine.pipeline.MethodStep;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The methods that neither learn nor are AWQ, GPTQ or their kin: rounding in other ways, keeping some of the weights, removing others. */
+@ExtendWith(GoldenTable.class)
 class KeepingMethodsGoldenTest {
 
     @ParameterizedTest

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import io.llmc4j.engine.evaluate.Position;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs with rounded keys and values: perplexity of whole windows, and of tokens fed one by one. */
+@ExtendWith(GoldenTable.class)
 class KvCacheGoldenTest {
 
     @ParameterizedTest

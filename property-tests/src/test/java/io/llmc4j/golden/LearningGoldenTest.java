@@ -1,9 +1,11 @@
 package io.llmc4j.golden;
 
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Methods that learn, held to LLMC's perplexities. */
+@ExtendWith(GoldenTable.class)
 class LearningGoldenTest {
 
     @ParameterizedTest

@@ -1,9 +1,11 @@
 package io.llmc4j.golden;
 
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Round to nearest: every granularity, number format and activation rule of LLMC's runs. */
+@ExtendWith(GoldenTable.class)
 class RtnGoldenTest {
 
     @ParameterizedTest

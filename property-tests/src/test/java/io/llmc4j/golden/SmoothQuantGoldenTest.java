@@ -1,8 +1,10 @@
 package io.llmc4j.golden;
 
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@ExtendWith(GoldenTable.class)
 class SmoothQuantGoldenTest {
 
     @ParameterizedTest

@@ -67,7 +67,7 @@ final class SparseReader {
                     return ok;
                 }).ifPresent(x -> settings.put("sparsity", x));
             }
-            if (w.has("last_layer_only")) {
+            if (method.get().equals("Magnitude") && w.has("last_layer_only")) {
                 settings.put("last_layer_only", w.bool("last_layer_only", false));
             }
             w.done();

@@ -15,17 +15,16 @@ import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.quant.WeightRounding;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 
 /**
  * Dual-grained quantization, W4A8 (arXiv 2310.04836; spec 3.13): 4-bit group codes whose values lie on an 8-bit grid of their row, after smoothing.
- * Looks at the first logical batch only, and searches with its unsmoothed inputs (ODD-56).
+ * Looks at the first logical batch only.
  *
- * <p>LLMC divides the rows of the up projection after it has found their scales; ours smooths all layers first, except under {@code compat: llmc}.
+ * <p>LLMC searches for the smoothed weights with unsmoothed inputs (ODD-56), and divides the rows of the up projection after it has found their
+ * scales; ours smooths all layers and their inputs first, except under {@code compat: llmc}.
  */
 final class Dgq implements Method {
 
@@ -79,18 +78,16 @@ final class Dgq implements Method {
 
         @Override
         public void apply(BlockWork work) {
-            Map<Subset, Matrix> seen = new HashMap<>();
-            for (Subset s : work.block().subsets()) {
-                seen.put(s, firstBatch(work.inputs(s)));
-            }
+            List<Subset> subsets = work.block().subsets();
             if (work.llmcCompatible()) {
-                for (Subset s : work.block().subsets()) {
-                    smooth(work, s, seen.get(s));
-                    search(work, s, seen.get(s));
+                List<Matrix> seen = subsets.stream().map(s -> firstBatch(work.inputs(s))).toList();
+                for (int i = 0; i < subsets.size(); i++) {
+                    smooth(work, subsets.get(i), seen.get(i));
+                    search(work, subsets.get(i), seen.get(i));
                 }
             } else {
-                work.block().subsets().forEach(s -> smooth(work, s, seen.get(s)));
-                work.block().subsets().forEach(s -> search(work, s, seen.get(s)));
+                subsets.forEach(s -> smooth(work, s, firstBatch(work.inputs(s))));
+                subsets.forEach(s -> search(work, s, firstBatch(work.inputs(s))));
             }
         }
 

@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
 
 /**
  * ShortGPT (arXiv 2403.03853; spec 4.3): the blocks that change their input least are left out. The influence of a block is the sum over tokens of
- * 1 - cos(input, output), over the first logical batch (ODD-77).
+ * 1 - cos(input, output), over all calibration data; under {@code compat: llmc} over the first logical batch (ODD-77).
  */
 public final class ShortGpt implements Method {
 
@@ -34,10 +34,14 @@ public final class ShortGpt implements Method {
         return List.of(new LeastInfluence(n));
     }
 
-    /** Sum over the first logical batch's tokens of 1 - cos(x, y); a cosine that is not a number counts as one half. */
-    public static double influence(Inputs in, Inputs out) {
+    /**
+     * Sum over tokens of 1 - cos(x, y); a cosine that is not a number counts as one half.
+     *
+     * @param firstBatchOnly only the tokens of the first logical batch
+     */
+    public static double influence(Inputs in, Inputs out, boolean firstBatchOnly) {
         double sum = 0;
-        for (int c = 0; c < in.chunks() && in.batchOf(c) == in.batchOf(0); c++) {
+        for (int c = 0; c < in.chunks() && (!firstBatchOnly || in.batchOf(c) == in.batchOf(0)); c++) {
             Matrix x = in.chunk(c).data();
             Matrix y = out.chunk(c).data();
             for (int r = 0; r < x.rows(); r++) {
@@ -86,7 +90,7 @@ public final class ShortGpt implements Method {
             model.forEachBlock(new ModelWork.Visitor() {
                 @Override
                 public void after(Block block, Inputs inputs, Inputs outputs) {
-                    influence[block.index()] = influence(inputs, outputs);
+                    influence[block.index()] = influence(inputs, outputs, model.config().llmcCompatible());
                 }
             });
             for (int index : leastInfluential(influence, n)) {

@@ -8,7 +8,8 @@ import java.util.List;
 
 /**
  * Wanda (arXiv 2306.11695; spec 4.2): of each row, the weights with the smallest |w| times norm of the input feature become zero; with a pattern
- * n:m, of each m consecutive ones. The norm is over the first logical batch (ODD-77), which with {@code bs: -1} is all of the data.
+ * n:m, of each m consecutive ones. The norm is over all calibration data; under {@code compat: llmc} over the first logical batch (ODD-77), which with
+ * {@code bs: -1} is the same.
  */
 public final class Wanda implements Method {
 
@@ -43,7 +44,7 @@ public final class Wanda implements Method {
         @Override
         public void apply(BlockWork work) {
             for (Subset subset : work.block().subsets()) {
-                float[] norms = norms(work.inputs(subset));
+                float[] norms = norms(work.inputs(subset), work.llmcCompatible());
                 for (String name : subset.layers()) {
                     Linear layer = work.block().linear(name);
                     if (!layer.role().isRouter()) {
@@ -56,10 +57,14 @@ public final class Wanda implements Method {
         }
     }
 
-    /** Euclidean norm of each feature over the tokens of the first logical batch; all ones when there is no token (then |w| alone decides). */
-    public static float[] norms(Inputs inputs) {
+    /**
+     * Euclidean norm of each feature over the tokens; all ones when there is no token (then |w| alone decides).
+     *
+     * @param firstBatchOnly only those of the first logical batch
+     */
+    public static float[] norms(Inputs inputs, boolean firstBatchOnly) {
         double[] squares = new double[inputs.features()];
-        for (int c = 0; c < inputs.chunks() && inputs.batchOf(c) == inputs.batchOf(0); c++) {
+        for (int c = 0; c < inputs.chunks() && (!firstBatchOnly || inputs.batchOf(c) == inputs.batchOf(0)); c++) {
             Matrix x = inputs.chunk(c).data();
             for (int r = 0; r < x.rows(); r++) {
                 int at = r * x.cols();
