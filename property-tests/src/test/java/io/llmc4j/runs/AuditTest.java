@@ -16,6 +16,7 @@ import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.engine.tensor.Conversions;
 import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
 import io.llmc4j.families.FamilyModels;
@@ -355,5 +356,115 @@ class AuditTest {
         AuditReport r = audit(out);
         assertTrue(r.sound(), r.findings().toString());
         assertEquals(14, r.of(Finding.Severity.WARNING).size());
+    }
+
+    /** A model whose layers were changed before they were rounded. */
+    private static Path changed(String format, QuantScheme scheme, java.util.function.Consumer<Block> change) {
+        Path out = tmp.resolve("m" + count++);
+        try (ModelSink sink = Exports.open(Exports.named(format), llama, out, AuditedModels.SHARD, false)) {
+            sink.ends(llama.ends());
+            for (int i = 0; i < 2; i++) {
+                Block b = llama.block(i);
+                change.accept(b);
+                sink.block(b, RoundedModel.results(llama, b, l -> Optional.of(scheme), Optional.empty(), Optional.empty()));
+            }
+            sink.finish();
+        }
+        return out;
+    }
+
+    @TestFactory
+    Stream<DynamicTest> layersInAnotherShapeAreFound() {
+        Map<String, java.util.function.UnaryOperator<Matrix>> changes = new LinkedHashMap<>();
+        changes.put("the weight is transposed", Matrix::transpose);
+        changes.put("the whole weight is -1.0 times what it should be", w -> map(w, (r, c) -> -w.get(r, c)));
+        changes.put("the output channels are in another order than the original's", w -> map(w, (r, c) -> w.get((r * 5 + 3) % w.rows(), c)));
+        changes.put("the input channels are in another order than the original's", w -> map(w, (r, c) -> w.get(r, (c * 7 + 1) % w.cols())));
+        changes.put("all of its weights are zero", w -> new Matrix(w.rows(), w.cols()));
+        return changes.entrySet().stream().map(e -> DynamicTest.dynamicTest(e.getKey(), () -> {
+            Path out = changed("vllm", AuditedModels.ints(4, true, Granularity.perGroup(32)), b -> {
+                if (b.index() == 1) {
+                    Linear o = b.linear("self_attn.o_proj");
+                    o.setWeight(e.getValue().apply(o.weight()));
+                }
+            });
+            onlyFault(audit(out), Finding.Rule.LAYER, "model.layers.1.self_attn.o_proj", e.getKey());
+        }));
+    }
+
+    private static Matrix map(Matrix like, java.util.function.ToDoubleBiFunction<Integer, Integer> f) {
+        Matrix out = new Matrix(like.rows(), like.cols());
+        for (int r = 0; r < out.rows(); r++) {
+            for (int c = 0; c < out.cols(); c++) {
+                out.set(r, c, (float) f.applyAsDouble(r, c));
+            }
+        }
+        return out;
+    }
+
+    /** Values divided by a scale that the attention output takes back: with two query heads to a value head, each column twice. */
+    @Test
+    void scalesBetweenValuesAndOutputAreUndone() {
+        Path out = changed("vllm", AuditedModels.ints(4, true, Granularity.perGroup(32)), b -> {
+            Linear v = b.linear("self_attn.v_proj");
+            Linear o = b.linear("self_attn.o_proj");
+            v.setWeight(map(v.weight(), (r, c) -> v.weight().get(r, c) / scale(r)));
+            o.setWeight(map(o.weight(), (r, c) -> o.weight().get(r, c) * scale(c / 64 * 32 + c % 32)));
+        });
+        AuditReport r = sound(audit(out));
+        assertEquals(2, r.layers().stream().filter(l -> l.reference().equals("original, scaled with self_attn.v_proj")).count(), r.transforms().toString());
+        assertEquals(2, r.layers().stream().filter(l -> l.reference().equals("original, scaled with self_attn.o_proj")).count(), r.transforms().toString());
+        assertFalse(r.layers().stream().anyMatch(LayerAudit::worse));
+        // A fault in a scaled layer is not taken for part of the scale.
+        String layer = "model.layers.0.self_attn.v_proj";
+        AuditedModels.edit(out, layer + ".weight_scale", b -> {
+            for (int g = 0; g < 4; g++) {
+                int at = 2 * (8 * 4 + g);
+                AuditedModels.putShort(b, at, Conversions.floatToF16(2 * Conversions.f16ToFloat(AuditedModels.getShort(b, at))));
+            }
+        });
+        onlyFault(audit(out), Finding.Rule.SCALE, layer, "the scale is doubled in 4 of 256 ranges: row 8, group 0; row 8, group 1");
+    }
+
+    private static double scale(int channel) {
+        return 0.25 + (channel * 11 % 17) / 4.0;
+    }
+
+    @Test
+    void transposedScalesAreFound() {
+        Path out = made("vllm", AuditedModels.ints(4, false, Granularity.perGroup(32)));
+        String layer = "model.layers.0.mlp.gate_proj";
+        AuditedModels.edit(out, layer + ".weight_scale", b -> {
+            byte[] was = b.clone();
+            for (int r = 0; r < 384; r++) {
+                for (int g = 0; g < 4; g++) {
+                    System.arraycopy(was, 2 * (r * 4 + g), b, 2 * (g * 384 + r), 2);
+                }
+            }
+        });
+        onlyFault(audit(out), Finding.Rule.LAYER, layer, "the scales are transposed (the zero points are not)");
+    }
+
+    @Test
+    void scalesThatUnderflowAreFound() {
+        Path out = made("gptq", AuditedModels.ints(4, true, Granularity.perGroup(64)));
+        AuditedModels.edit(out, "model.layers.0.mlp.up_proj.scales", b -> {
+            AuditedModels.putShort(b, 0, (short) 0);
+            AuditedModels.putShort(b, 2, (short) 3);
+        });
+        AuditReport r = audit(out);
+        assertTrue(r.faults().stream().anyMatch(f -> f.rule() == Finding.Rule.SCALE && f.message().startsWith("1 of 768 scales are zero where the original's weights are not")),
+                r.findings().toString());
+        assertTrue(r.of(Finding.Severity.WARNING).stream().anyMatch(f -> f.rule() == Finding.Rule.SCALE && f.message().startsWith("1 of 768 scales are subnormal")),
+                r.findings().toString());
+    }
+
+    @Test
+    void unusedLevelsAreTold() {
+        QuantScheme eight = AuditedModels.ints(8, true, Granularity.PER_CHANNEL);
+        Quantizer coarse = Quantizer.of(AuditedModels.ints(4, true, Granularity.PER_CHANNEL));
+        Path out = changed("gptq_v2", eight, b -> b.linears().forEach(l -> l.setWeight(coarse.fakeQuantize(l.weight()))));
+        AuditReport r = audit(out);
+        assertTrue(r.of(Finding.Severity.WARNING).stream().anyMatch(f -> f.rule() == Finding.Rule.LEVELS && f.message().contains("rounded with fewer bits")), r.findings().toString());
     }
 }

@@ -11,6 +11,7 @@ import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -73,6 +74,7 @@ public final class Audit {
             if (findings.stream().noneMatch(f -> f.severity() == Finding.Severity.FAULT)) {
                 findings.add(Finding.fault(Finding.Rule.SHAPES, "", e.getMessage()));
             }
+            findings.add(Finding.note(Finding.Rule.SHAPES, "", "the weights were not compared: as it is, the model does not open"));
         }
         List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getKey().startsWith("the residual") ? " blocks)" : t.getValue() == 1 ? " layer)" : " layers)")).toList();
         return new AuditReport(quantizedPath.toString(), original.directory().map(Path::toString).orElse(original.config().where()), original.spec().family(), format, seen,
@@ -123,6 +125,7 @@ public final class Audit {
         Set<String> claimed = new HashSet<>(model.quantizedLayers(index));
         ExpectedWeights expected = new ExpectedWeights(mine, its);
         Set<String> compensated = new HashSet<>();
+        Map<String, float[]> biases = new HashMap<>();
         for (Linear l : mine.linears()) {
             String name = prefix + "." + l.name();
             Optional<Linear> other = QuantizedModel.counterpart(its, l);
@@ -149,9 +152,10 @@ public final class Audit {
                     compensated.add(partner);
                 }
             }
+            biases.put(l.name(), e.bias(l.bias()));
             layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, other.get().name(), model);
         }
-        findings.addAll(FloatRules.block(prefix, mine, its, compensated));
+        findings.addAll(FloatRules.block(prefix, mine, its, compensated, biases));
         mine.linears().forEach(Linear::release);
         its.linears().forEach(Linear::release);
     }

@@ -14,7 +14,8 @@ import java.util.Optional;
 /**
  * What the layers of a block may hold: the original weight, and the original with the scales that methods move between neighbours. A norm's gain
  * n that became n' belongs to readers W n / n' (AWQ, SmoothQuant); a value or up projection whose rows were divided by s belongs to a next layer
- * whose columns were multiplied by s. What a norm tells is exact; the scale between two quantized layers is fitted from the partner, never from the layer itself.
+ * whose columns were multiplied by s. What a norm tells is exact. The scale between two quantized layers is fitted: the rows of the previous layer tell
+ * it best, since each has ranges of its own, and it counts only where the next layer's columns agree, so that a mistake in one is not taken for a scale.
  */
 final class ExpectedWeights {
 
@@ -40,10 +41,29 @@ final class ExpectedWeights {
         }
     }
 
-    /** @param partners what scales were moved from or to: norms and layers; none: the original as it is */
-    record Expected(Matrix weight, List<String> partners) {
+    /**
+     * @param partners   what scales were moved from or to: norms and layers; none: the original as it is
+     * @param rowFactors what rows, and so the bias, were multiplied by; of length 0: nothing
+     */
+    record Expected(Matrix weight, List<String> partners, float[] rowFactors) {
+        Expected(Matrix weight, List<String> partners) {
+            this(weight, partners, new float[0]);
+        }
+
         static Expected original(Matrix weight) {
             return new Expected(weight, List.of());
+        }
+
+        /** The bias that belongs to the weight. */
+        float[] bias(float[] original) {
+            if (rowFactors.length != original.length) {
+                return original;
+            }
+            float[] out = original.clone();
+            for (int i = 0; i < out.length; i++) {
+                out[i] *= rowFactors[i];
+            }
+            return out;
         }
 
         /** "original", or "original, scaled with …". */
@@ -85,7 +105,7 @@ final class ExpectedWeights {
     Expected of(Linear layer, Matrix stored) {
         Expected best = Expected.original(layer.weight());
         double least = MatrixError.relative(best.weight, stored);
-        for (Expected e : candidates(layer)) {
+        for (Expected e : candidates(layer, stored)) {
             double error = MatrixError.relative(e.weight, stored);
             if (error < BETTER * least || !(least == least)) {
                 best = e;
@@ -95,7 +115,7 @@ final class ExpectedWeights {
         return best;
     }
 
-    private List<Expected> candidates(Linear layer) {
+    private List<Expected> candidates(Linear layer, Matrix stored) {
         List<Expected> out = new ArrayList<>();
         float[] norm = byNorm.get(layer.name());
         List<Expected> bases = new ArrayList<>(List.of(Expected.original(layer.weight())));
@@ -112,11 +132,10 @@ final class ExpectedWeights {
                 fromPrevious(p.name(), w.cols()).ifPresent(f -> out.add(new Expected(columns(w, f), List.of(p.name()))));
             }
             if (p.name().equals(layer.name())) {
-                Optional<float[]> f = fromNext(s.layers(), layer.out());
-                for (Expected base : f.isPresent() ? bases : List.<Expected>of()) {
+                for (Expected base : bases) {
                     List<String> partners = new ArrayList<>(base.partners);
                     partners.addAll(s.layers());
-                    out.add(new Expected(rows(base.weight, f.get()), partners));
+                    agreed(base.weight, stored, s.layers()).ifPresent(f -> out.add(new Expected(rows(base.weight, f), partners, f)));
                 }
             }
         }
@@ -169,38 +188,100 @@ final class ExpectedWeights {
         return Optional.of(out);
     }
 
-    /** For the rows of the previous layer: one over how much larger each column of the next became. */
-    private Optional<float[]> fromNext(List<String> names, int rows) {
-        double[] rr = new double[rows];
-        double[] rq = new double[rows];
-        int head = Math.max(1, original.spec().attention().valueDim());
-        for (String name : names) {
-            Matrix r = original.linear(name).weight();
-            Optional<Linear> partner = partner(original.linear(name));
-            if (partner.isEmpty()) {
+    /**
+     * For the rows of the previous layer: what each was multiplied by. A row whose factor the next layer's column contradicts by more than
+     * its rounding can gets the column's; empty when the next layers are not explained better with the factors than without.
+     */
+    private Optional<float[]> agreed(Matrix reference, Matrix stored, List<String> next) {
+        int rows = reference.rows();
+        Columns columns = new Columns(rows);
+        for (String name : next) {
+            Linear layer = original.linear(name);
+            Optional<Linear> partner = partner(layer);
+            if (partner.isEmpty() || !columns.add(layer.weight(), partner.get().weight(), Math.max(1, original.spec().attention().valueDim()))) {
                 return Optional.empty();
             }
-            Matrix q = partner.get().weight();
+        }
+        double noise = columns.noise();
+        float[] f = new float[rows];
+        double with = 0;
+        double without = 0;
+        for (int i = 0; i < rows; i++) {
+            double own = fit(reference, stored, i);
+            double column = columns.rq[i] / columns.rr[i];
+            double apart = columns.error(i, 1 / own) - columns.error(i, column);
+            // Five standard deviations, and the bias of a column that is so small that rounding swallows it.
+            boolean contradicted = Math.abs(own * column - 1) > 0.1 && apart > (25 + columns.count[i]) * noise;
+            f[i] = (float) (contradicted ? 1 / column : own);
+            if (!Float.isFinite(f[i]) || f[i] <= 0) {
+                return Optional.empty();
+            }
+            with += columns.error(i, 1 / (double) f[i]);
+            without += columns.error(i, 1);
+        }
+        return with < BETTER * BETTER * without ? Optional.of(f) : Optional.empty();
+    }
+
+    private static double fit(Matrix reference, Matrix stored, int row) {
+        double rr = 0;
+        double rq = 0;
+        for (int c = 0; c < reference.cols(); c++) {
+            rr += (double) reference.get(row, c) * reference.get(row, c);
+            rq += (double) reference.get(row, c) * stored.get(row, c);
+        }
+        return rq / rr;
+    }
+
+    /** Sums over the columns of the next layers that each row of the previous one feeds: of reference squared, reference times stored, stored squared. */
+    private static final class Columns {
+        private final double[] rr;
+        private final double[] rq;
+        private final double[] qq;
+        private final long[] count;
+
+        Columns(int rows) {
+            rr = new double[rows];
+            rq = new double[rows];
+            qq = new double[rows];
+            count = new long[rows];
+        }
+
+        /** False when the columns cannot be mapped to rows. */
+        boolean add(Matrix r, Matrix q, int head) {
+            int rows = rr.length;
             int times = r.cols() / rows;
             if (times == 0 || times * rows != r.cols() || times > 1 && rows % head != 0) {
-                return Optional.empty();
+                return false;
             }
             for (int o = 0; o < r.rows(); o++) {
                 for (int c = 0; c < r.cols(); c++) {
                     int at = times == 1 ? c : c / head / times * head + c % head;
-                    rr[at] += (double) r.get(o, c) * r.get(o, c);
-                    rq[at] += (double) r.get(o, c) * q.get(o, c);
+                    double x = r.get(o, c);
+                    double y = q.get(o, c);
+                    rr[at] += x * x;
+                    rq[at] += x * y;
+                    qq[at] += y * y;
+                    count[at]++;
                 }
             }
+            return true;
         }
-        float[] f = new float[rows];
-        for (int i = 0; i < rows; i++) {
-            f[i] = (float) (rr[i] / rq[i]);
-            if (!Float.isFinite(f[i]) || f[i] <= 0) {
-                return Optional.empty();
+
+        /** Mean squared error of an element when every column has the factor that fits it best. */
+        double noise() {
+            double error = 0;
+            double n = 0;
+            for (int i = 0; i < rr.length; i++) {
+                error += rr[i] == 0 ? 0 : error(i, rq[i] / rr[i]);
+                n += count[i];
             }
+            return n == 0 ? 0 : error / n;
         }
-        return Optional.of(f);
+
+        /** ||stored - factor * reference||² of the columns that belong to a row. */
+        double error(int row, double factor) {
+            return Math.max(0, qq[row] - 2 * factor * rq[row] + factor * factor * rr[row]);
+        }
     }
 
     /** The quantized model's layer, when it has the original's shape. */

@@ -13,6 +13,7 @@ import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.TensorFate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -125,8 +126,13 @@ final class FloatRules {
         }
     }
 
-    /** Norms and biases of a block. {@code compensated}: norms whose change their readers undo. */
-    static List<Finding> block(String prefix, Block original, Block quantized, Set<String> compensated) {
+    /**
+     * Norms and biases of a block.
+     *
+     * @param compensated norms whose change their readers undo
+     * @param biases      of the original's layers, by name, scaled as their weights were
+     */
+    static List<Finding> block(String prefix, Block original, Block quantized, Set<String> compensated, Map<String, float[]> biases) {
         List<Finding> out = new ArrayList<>();
         original.norms().forEach((slot, n) -> {
             Optional<Norm> other = quantized.norm(slot);
@@ -142,12 +148,15 @@ final class FloatRules {
             }
         });
         for (Linear l : original.linears()) {
-            QuantizedModel.counterpart(quantized, l).ifPresent(q -> bias(prefix + "." + l.name(), l.bias(), q.bias(), out));
+            QuantizedModel.counterpart(quantized, l).ifPresent(q -> bias(prefix + "." + l.name(), l.bias(), biases.getOrDefault(l.name(), l.bias()), q.bias(), out));
         }
         return out;
     }
 
-    private static void bias(String name, float[] a, float[] b, List<Finding> out) {
+    private static void bias(String name, float[] original, float[] expected, float[] b, List<Finding> out) {
+        // A fitted scale has a little noise.
+        double tolerance = expected == original ? CONVERTED : 0.02;
+        float[] a = expected;
         if (a.length != b.length) {
             boolean zero = zero(a) && zero(b);
             if (!zero) {
@@ -158,7 +167,7 @@ final class FloatRules {
         }
         if (a.length > 0) {
             MatrixError e = MatrixError.of(a, b);
-            if (e.relative() > CONVERTED) {
+            if (e.relative() > tolerance) {
                 out.add(Finding.warning(Finding.Rule.FLOATS, name, "its bias is not the original's (relative difference %.4f)", e.relative()));
             }
         }

@@ -99,7 +99,7 @@ final class LayerCauses {
         }
         if (norm > 0 && Math.abs(dot / norm) > 0) {
             float f = (float) (dot / norm);
-            String times = String.format(java.util.Locale.ROOT, "%.3g", 1 / f);
+            String times = String.format(java.util.Locale.ROOT, "%.2g", 1 / f);
             test("the whole weight is " + times + " times what it should be", (r, c) -> stored.data()[r * stored.cols() + c] * f);
         }
     }
@@ -173,6 +173,12 @@ final class LayerCauses {
             int other = at % groups * rows + at / groups;
             return (g.value(r, c) - g.zero(other)) * g.scale(other);
         });
+        if (g.codes().zeros().length > 0) {
+            test("the scales are transposed (the zero points are not)", (r, c) -> {
+                int at = g.range(r, c);
+                return (g.value(r, c) - g.zero(at)) * g.scale(at % groups * rows + at / groups);
+            });
+        }
         if (rows % size == 0) {
             int down = rows / size;
             test("the groups lie along the wrong axis (down the output channels)", (r, c) -> {
