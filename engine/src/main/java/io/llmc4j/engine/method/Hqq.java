@@ -77,6 +77,8 @@ final class Hqq implements Method {
                 Quantizer q = Quantizer.of(scheme.get().withRange(rule), work.llmcCompatible());
                 Matrix w = layer.weight();
                 work.install(layer, axis == 0 ? WeightRoundings.perInputChannel(q, q.params(w.transpose())) : WeightRoundings.stored(q, q.params(w)));
+                // A block of many experts need not be in memory as a whole.
+                layer.release();
             }
         }
     }

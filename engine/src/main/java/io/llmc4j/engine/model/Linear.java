@@ -85,6 +85,11 @@ public final class Linear {
         return changed;
     }
 
+    /** Whether a weight of it is in memory. */
+    public boolean loaded() {
+        return weight != null || effective != null;
+    }
+
     /** Lets go of what can be made again: the quantized weight, and the float one unless it was changed. */
     public void release() {
         effective = null;

@@ -222,6 +222,9 @@ public final class BlockFold {
             }
             evaluations.through(block, Position.FAKE_QUANT, Position.FAKE_QUANT_WITHOUT_KV);
             sinks.forEach(s -> s.block(block, results));
+            if (results instanceof StreamedResults streamed) {
+                streamed.finish();
+            }
             caches.params(index).ifPresent(p -> sinks.forEach(s -> s.kvCache(block, config.kvCache().orElseThrow(), p)));
             if (config.quantOut() && flow.in.isPresent() && !last) {
                 stores.passes().run(block, flow.in.get(), flow.out.orElseThrow(), ForwardHooks.NONE);
@@ -252,20 +255,24 @@ public final class BlockFold {
         List<Linear> linears = work.block().linears();
         double perWeight = seconds(start) / Math.max(1, Installations.weights(linears));
         int floatBits = source.ends().embedding().dtype().bits();
-        List<LayerResult> results = new ArrayList<>();
-        for (Linear l : linears) {
+        StreamedResults results = new StreamedResults(linears, l -> {
             work.installations().complete(l);
             String seen = work.experts().note(l);
             if (!seen.isEmpty()) {
                 work.note(l, seen);
             }
-            LayerResult r = work.installations().result(l, floatBits, perWeight * l.in() * l.out());
-            results.add(r);
-            rows.add(new RunSummary.LayerRow(work.block().index(), r.fullName(), l.out(), l.in(), r.bits(), r.meanSquaredError(), r.relativeError(), r.seconds(),
-                    r.notes()));
+            return work.installations().result(l, floatBits, perWeight * l.in() * l.out());
+        }, r -> {
+            rows.add(new RunSummary.LayerRow(work.block().index(), r.fullName(), r.layer().out(), r.layer().in(), r.bits(), r.meanSquaredError(), r.relativeError(),
+                    r.seconds(), r.notes()));
             listener.layerDone(r);
-        }
-        return results;
+        });
+        return oneAtATime(flow) ? results : List.copyOf(results);
+    }
+
+    /** Where no pass runs over the rounded block, its layers need not be in memory together. */
+    private boolean oneAtATime(Flow flow) {
+        return flow.in.isEmpty() && config.evaluations().isEmpty();
     }
 
     /**

@@ -15,7 +15,10 @@ public interface ModelSink extends AutoCloseable {
     /** Embeddings, final norm and head as they are to be written (rotations change them); called once, before the first block. */
     void ends(ModelEnds ends);
 
-    /** @param layers one result a linear layer of the block, in module order */
+    /**
+     * @param layers one result for each of the block's linear layers, in their order; a result may be made when it is asked for, and asking for the next
+     *               lets go of its weights: take one after the other
+     */
     void block(Block block, List<LayerResult> layers);
 
     /**

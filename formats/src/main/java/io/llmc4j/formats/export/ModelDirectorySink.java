@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.model.Role;
@@ -32,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -103,14 +105,17 @@ public final class ModelDirectorySink implements ResumableSink {
         String from = source.blockPrefix(block.index());
         String to = renumbered(from, block.index(), kept.size());
         kept.add(block.index());
-        Map<String, LayerResult> results = new LinkedHashMap<>();
-        layers.forEach(r -> results.put(r.layer().name(), r));
+        Map<String, Integer> places = new HashMap<>();
+        List<Linear> linears = block.linears();
+        for (int i = 0; i < linears.size(); i++) {
+            places.put(linears.get(i).name(), i);
+        }
         Map<String, Stack> stacks = new LinkedHashMap<>();
         for (ModuleLayout m : layout.modules()) {
             List<LayerResult> parts = new ArrayList<>();
             for (ModuleLayout.Part p : m.parts()) {
-                LayerResult r = results.get(p.linear());
-                if (r == null) {
+                LayerResult r = layers.get(places.get(p.linear()));
+                if (!r.layer().name().equals(p.linear())) {
                     throw new IllegalStateException(from + ": no result for layer " + p.linear());
                 }
                 parts.add(r);
