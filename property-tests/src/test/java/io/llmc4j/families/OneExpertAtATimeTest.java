@@ -74,7 +74,7 @@ class OneExpertAtATimeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"RTN, qwen3-moe, fake, 1", "HQQ, qwen3-moe, compressed-tensors, 1", "RTN, qwen3-moe, gptq, 1", "RTN, gpt-oss, fake, 2", "RTN, phi3, vllm, 3"})
+    @CsvSource({"RTN, qwen3-moe, fake, 1", "HQQ, qwen3-moe, trans, 1", "RTN, qwen3-moe, gptq, 1", "RTN, gpt-oss, fake, 2", "RTN, phi3, vllm, 3"})
     void liveWeights(String method, String variant, String format, int parts) {
         QuantScheme scheme = QuantScheme.integer(4, true, Granularity.perGroup(16));
         RunConfig config = RunConfig.of(method, method.equals("HQQ") ? Map.of("axis", 1) : Map.of(), SchemePlan.of(scheme));

@@ -12,8 +12,8 @@ import io.llmc4j.formats.hf.ModuleLayout;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One linear layer before a run: where it is, how large, how it will be quantized. */
-public record PlannedRunLayer(int block, String name, String fullName, Role role, int out, int in, LayerScheme scheme) {
+/** One linear layer before a run: where it is, how large, how it will be quantized, whether its tensor is that of all experts. */
+public record PlannedRunLayer(int block, String name, String fullName, Role role, int out, int in, LayerScheme scheme, boolean stacked) {
 
     /** All of a model, in module order. Routers stay float unless the rules quantize them. */
     static List<PlannedRunLayer> of(ModelShape shape, SchemePlan schemes, ExpertRules rules, boolean compat,
@@ -25,7 +25,7 @@ public record PlannedRunLayer(int block, String name, String fullName, Role role
                     String full = prefix.apply(block.index()) + "." + part.linear();
                     LayerScheme scheme = rules.leaves(part.role(), shape.spec().family(), compat) ? LayerScheme.FLOAT
                             : schemes.layer(block.index(), part.linear(), full, false);
-                    out.add(new PlannedRunLayer(block.index(), part.linear(), full, part.role(), part.rows().rows(), module.in(), scheme));
+                    out.add(new PlannedRunLayer(block.index(), part.linear(), full, part.role(), part.rows().rows(), module.in(), scheme, module.stacked()));
                 }
             }
         }

@@ -146,7 +146,7 @@ public final class Resolver {
         boolean actOrder = steps.stream().anyMatch(s -> Boolean.TRUE.equals(s.special().get("actorder")) && !Boolean.TRUE.equals(s.special().get("static_groups")));
         Optional<QuantScheme> weight = l.scheme().quantized() ? l.scheme().weight() : Optional.empty();
         return new PlannedLayer(l.fullName(), l.role(), l.out(), l.in(), weight, weight.flatMap(w -> l.scheme().activation()), actOrder,
-                weight.map(w -> Quantizer.of(w).whyNoCodes()).orElse(""));
+                weight.map(w -> Quantizer.of(w).whyNoCodes()).orElse(""), l.stacked());
     }
 
     private void checkMethods(Problems problems) {

@@ -32,6 +32,11 @@ public interface ExportFormat {
         return List.of();
     }
 
+    /** Whether quantized experts that the checkpoint stacks in one tensor can be written. Servers read such families' codes in no other layout than their own. */
+    default boolean stackedExperts() {
+        return !holdsCodes();
+    }
+
     /**
      * Why the scales of a static cache of keys and values have no place in it, one clause; empty when they have, or when it holds floats and says
      * nothing of rounding at run time.

@@ -76,7 +76,7 @@ public final class Exports {
         Optional<KvCacheScheme> calibrated = cache.filter(c -> c.scheme().isStatic());
         Map<String, List<String>> byReason = new LinkedHashMap<>();
         for (PlannedLayer l : layers) {
-            format.problems(l).forEach(p -> byReason.computeIfAbsent(p, k -> new ArrayList<>()).add(l.name()));
+            problems(format, l).forEach(p -> byReason.computeIfAbsent(p, k -> new ArrayList<>()).add(l.name()));
         }
         List<String> together = format.problems(layers);
         String noCache = calibrated.map(c -> format.whyNoCache(c, layers)).orElse("");
@@ -95,9 +95,17 @@ public final class Exports {
         throw new BadInput(BadInput.Common.FORMAT, s.toString());
     }
 
+    private static List<String> problems(ExportFormat format, PlannedLayer l) {
+        List<String> out = new ArrayList<>(format.problems(l));
+        if (l.stacked() && l.weight().isPresent() && !format.stackedExperts()) {
+            out.add("the checkpoint stacks all experts in one tensor, for which servers know no codes of this format; list them under ignored_layers");
+        }
+        return out;
+    }
+
     /** Whether a format can hold all layers. */
     public static boolean carries(ExportFormat format, List<PlannedLayer> layers) {
-        return layers.stream().allMatch(l -> format.problems(l).isEmpty()) && format.problems(layers).isEmpty();
+        return layers.stream().allMatch(l -> problems(format, l).isEmpty()) && format.problems(layers).isEmpty();
     }
 
     /**

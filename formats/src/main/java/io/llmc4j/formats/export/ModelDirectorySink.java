@@ -165,6 +165,10 @@ public final class ModelDirectorySink implements ResumableSink {
             Map<String, Tensor> out = new LinkedHashMap<>();
             Optional<ModuleWriter.Coded> coded = writer.coded(m, arena);
             if (coded.isPresent()) {
+                if (layout.stacked()) {
+                    throw BadInput.of(BadInput.Common.FORMAT, "%s: the checkpoint stacks all experts in one tensor, for which servers know no codes of this format; "
+                            + "leave them float, or use --export fake or gguf", m.name());
+                }
                 readBack.expect(m.name(), coded.get());
                 coded.get().tensors().forEach((suffix, t) -> out.put(m.name() + "." + suffix, t));
             } else if (layout.stacked()) {

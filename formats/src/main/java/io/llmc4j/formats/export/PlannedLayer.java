@@ -12,7 +12,13 @@ import java.util.Optional;
  * @param activation empty when its inputs are not rounded
  * @param actOrder   whether columns are put into groups in another order (GPTQ with act-order and without static groups)
  * @param whyNoCodes why the method gives no codes for it, one clause; empty when it gives codes
+ * @param stacked    whether the checkpoint holds it as a slice of one tensor for all experts (GPT-OSS)
  */
 public record PlannedLayer(String name, Role role, int out, int in, Optional<QuantScheme> weight, Optional<QuantScheme> activation, boolean actOrder,
-                           String whyNoCodes) {
+                           String whyNoCodes, boolean stacked) {
+
+    /** A layer with a tensor of its own. */
+    public PlannedLayer(String name, Role role, int out, int in, Optional<QuantScheme> weight, Optional<QuantScheme> activation, boolean actOrder, String whyNoCodes) {
+        this(name, role, out, in, weight, activation, actOrder, whyNoCodes, false);
+    }
 }
