@@ -23,8 +23,9 @@ import java.util.function.UnaryOperator;
  * Dual-grained quantization, W4A8 (arXiv 2310.04836; spec 3.13): 4-bit group codes whose values lie on an 8-bit grid of their row, after smoothing.
  * Looks at the first logical batch only.
  *
- * <p>LLMC searches for the smoothed weights with unsmoothed inputs (ODD-56), and divides the rows of the up projection after it has found their
- * scales; ours smooths all layers and their inputs first, except under {@code compat: llmc}.
+ * <p>LLMC searches for the smoothed weights with unsmoothed inputs (ODD-56), divides the rows of the up projection after it has found their scales, and
+ * does not see in the search how codes will be limited (ODD-57); ours smooths all layers and their inputs first and searches for what is deployed, except
+ * under {@code compat: llmc}.
  */
 final class Dgq implements Method {
 
@@ -159,7 +160,7 @@ final class Dgq implements Method {
                 }
                 UnaryOperator<Matrix> rounding = work.activationQuantizer(layer).map(ActivationRoundings::dynamic).map(Dgq::single).orElse(m -> m);
                 QuantScheme four = ((NumberFormat.Int4OverInt8) scheme.format()).four();
-                DgqSolver solver = new DgqSolver(four, rounding);
+                DgqSolver solver = new DgqSolver(four, rounding, !work.llmcCompatible());
                 if (x.rows() == 0) {
                     work.note(layer, "no calibration token reached it: searched without data");
                 }

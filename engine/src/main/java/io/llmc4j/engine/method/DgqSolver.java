@@ -36,12 +36,15 @@ public final class DgqSolver {
     private final int size;
     private final float qmax;
     private final UnaryOperator<Matrix> roundInput;
+    private final boolean asDeployed;
 
     /**
      * @param four       integer, asymmetric, per group
      * @param roundInput fake-quantizes activations [tokens, features]
+     * @param asDeployed the search of row scales limits codes as the deployed weight does; LLMC limits nothing there (ODD-57)
      */
-    public DgqSolver(QuantScheme four, UnaryOperator<Matrix> roundInput) {
+    public DgqSolver(QuantScheme four, UnaryOperator<Matrix> roundInput, boolean asDeployed) {
+        this.asDeployed = asDeployed;
         this.group = Quantizer.of(four.withGranularity(Granularity.PER_CHANNEL));
         this.size = four.granularity().size();
         this.qmax = ((NumberFormat.Int) four.format()).qmax();
@@ -142,15 +145,16 @@ public final class DgqSolver {
         return out;
     }
 
-    /** The search limits codes by the row's own scale, which limits nothing; what is deployed limits them by the group's step (ODD-57). */
+    /** LLMC's search limits codes by the row's own scale, which limits nothing; what is deployed limits them by the group's step. */
     private void round(Matrix w, float[] scales, float[] zeros, float[] scale8, Matrix out) {
         int groups = w.cols() / size;
         Parallel.forRange(w.rows(), (from, to) -> {
             for (int r = from; r < to; r++) {
-                float limit = (float) Math.rint(LARGEST_BYTE / scale8[r]);
                 for (int k = 0; k < groups; k++) {
                     int g = r * groups + k;
-                    float step = step(scales[g], scale8[r]) * scale8[r];
+                    float multiple = step(scales[g], scale8[r]);
+                    float limit = (float) Math.rint(LARGEST_BYTE / (asDeployed ? multiple : scale8[r]));
+                    float step = multiple * scale8[r];
                     run(w.data(), r * w.cols() + k * size, size, step, zeros[g], Math.max(zeros[g] - limit, 0f), Math.min(zeros[g] + limit, qmax), out.data());
                 }
             }
