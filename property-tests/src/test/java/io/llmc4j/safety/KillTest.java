@@ -119,7 +119,7 @@ class KillTest {
     }
 
     /** As this test was loaded: from the class path, or by a launcher's own class loader. */
-    private static String classPath() {
+    static String classPath() {
         List<String> paths = new ArrayList<>();
         for (ClassLoader l = KillTest.class.getClassLoader(); l != null; l = l.getParent()) {
             if (l instanceof URLClassLoader u) {

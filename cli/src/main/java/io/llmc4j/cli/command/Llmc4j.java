@@ -17,7 +17,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(name = "llmc4j", version = "llmc4j 0.1.0", mixinStandardHelpOptions = true,
         description = "Compresses large language models on a JVM alone: reads a model directory, writes a compressed one, and checks what it wrote.",
         subcommands = {QuantizeCommand.class, RunCommand.class, EvalCommand.class, AuditCommand.class, DiffCommand.class, InspectCommand.class, ConvertCommand.class,
-            ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class},
+            ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class, SelftestCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
         exitCodeListHeading = "%nExit codes:%n",

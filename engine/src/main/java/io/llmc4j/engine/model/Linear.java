@@ -69,13 +69,14 @@ public final class Linear {
         return out;
     }
 
-    /** The float weight, transformed so far; editing it needs {@link #weightChanged()}. */
+    /** The float weight, transformed so far. Throws NonFiniteWeight when a stored one holds a NaN or an infinity. Editing it needs {@link #weightChanged()}. */
     public Matrix weight() {
         if (weight == null) {
             weight = source.get();
             if (weight.rows() != out || weight.cols() != in) {
                 throw new IllegalStateException(name + ": decoded " + weight + " for [" + out + ", " + in + "]");
             }
+            NonFiniteWeight.check(name, weight);
         }
         return weight;
     }

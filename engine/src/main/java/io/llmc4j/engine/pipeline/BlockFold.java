@@ -17,6 +17,7 @@ import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.Linear;
+import io.llmc4j.engine.model.NonFiniteWeight;
 import io.llmc4j.engine.tensor.Matrix;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,6 +42,7 @@ public final class BlockFold {
     private final Map<String, Map<String, Matrix>> artifacts = new LinkedHashMap<>();
     private final List<RunSummary.LayerRow> rows = new ArrayList<>();
     private Optional<RunJournal> journal = Optional.empty();
+    private int at;
 
     /** Throws BadInput for what cannot run: methods, settings and data are checked here, before any block is read. */
     public BlockFold(ModelSource source, RunConfig config, List<ModelSink> sinks, RunListener listener) {
@@ -65,6 +67,8 @@ public final class BlockFold {
     public RunSummary run() {
         try {
             return runBlocks();
+        } catch (NonFiniteWeight e) {
+            throw new BadInput(BadInput.Common.MODEL, source.blockPrefix(at) + "." + e.layer() + ": " + e.getMessage() + "; the model is damaged: get it again", e);
         } catch (InternalError e) {
             // How the virtual machine tells that a mapped file has become shorter than its mapping.
             source.checkUnchanged();
@@ -98,6 +102,7 @@ public final class BlockFold {
                     source.checkUnchanged();
                     block(i, model, new Stores(passes, store, carried), flow, evaluations);
                     save(i + 1, flow, evaluations, carried);
+                    source.release();
                 }
                 source.checkUnchanged();
                 listener.phase("evaluating");
@@ -202,8 +207,10 @@ public final class BlockFold {
         long start = System.nanoTime();
         int blocks = source.spec().blocks();
         listener.blockStarted(index, blocks);
+        at = index;
         caches.beginBlock();
         Block block = source.block(index);
+        Soundness.requireFinite(block, source.blockPrefix(index));
         evaluations.through(block, Position.PRETRAIN);
         if (model.dropped().contains(index)) {
             listener.note("block " + index + " is left out");

@@ -249,7 +249,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public Matrix hessian(Linear layer) {
-        return gathering(layer, Need.HESSIANS).map(Gathering::hessian).orElseGet(() -> new Matrix(layer.in(), layer.in()));
+        return gathering(layer, Need.HESSIANS).map(g -> Soundness.requireFinite(g.hessian(), fullName(layer))).orElseGet(() -> new Matrix(layer.in(), layer.in()));
     }
 
     @Override

@@ -116,6 +116,8 @@ final class FoldedModel implements ModelWork {
         try {
             for (int i = 0; i < spec().blocks(); i++) {
                 listener.phase("statistics of block " + i);
+                source.checkUnchanged();
+                source.release();
                 Block b = block(i);
                 passes.run(b, in, out, visitor.hooks(b));
                 visitor.after(b, in, out);

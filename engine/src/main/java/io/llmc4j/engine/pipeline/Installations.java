@@ -135,6 +135,8 @@ final class Installations {
             squared += d * d;
             norm += (double) w.data()[i] * w.data()[i];
         }
+        Soundness.requireFinite(work.fullName(layer), codes, squared);
+        Soundness.oddities(layer, w, codes).forEach(n -> note(layer, n));
         double bits = quantized ? bits(scheme.weight().get(), codes, w) + (double) layer.weightRounding().get().bitsBeside(w) / w.data().length : floatBits;
         return new LayerResult(work.fullName(layer), layer, codes, fake, quantized ? scheme.weight() : Optional.empty(),
                 layer.activationRounding().isPresent() ? scheme.activation() : Optional.empty(), Optional.ofNullable(inputScale.get(layer.name())),

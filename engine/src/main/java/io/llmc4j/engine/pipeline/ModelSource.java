@@ -22,6 +22,10 @@ public interface ModelSource extends AutoCloseable {
     default void checkUnchanged() {
     }
 
+    /** Lets go of pages of mapped files, so that what was read of them does not count as memory any more; called between blocks. */
+    default void release() {
+    }
+
     @Override
     void close();
 }

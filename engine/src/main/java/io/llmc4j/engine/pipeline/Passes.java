@@ -20,6 +20,7 @@ record Passes(Decoder decoder, Supplier<KvCache> cache) {
                 capture.beginChunk(in.batchOf(c));
             }
             Hidden y = decoder.block(block, in.chunk(c), hooks, cache.get());
+            Soundness.requireFinite(block, c, y);
             if (c < out.chunks()) {
                 out.set(c, y);
             } else {

@@ -221,6 +221,11 @@ public final class Checkpoint implements AutoCloseable {
         files.forEach(SafetensorsFile::checkUnchanged);
     }
 
+    /** {@link SafetensorsFile#release} of every file. */
+    public void release() {
+        files.forEach(SafetensorsFile::release);
+    }
+
     @Override
     public void close() {
         files.forEach(SafetensorsFile::close);

@@ -161,6 +161,13 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
+    /** Lets the pages that were read leave the memory of this process; they are read again when they are needed. */
+    public void release() {
+        if (data.isMapped()) {
+            data.unload();
+        }
+    }
+
     @Override
     public void close() {
         arena.close();

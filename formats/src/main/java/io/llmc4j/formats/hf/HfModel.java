@@ -264,6 +264,11 @@ public final class HfModel implements ModelSource {
     }
 
     @Override
+    public void release() {
+        store.release();
+    }
+
+    @Override
     public void close() {
         store.close();
     }

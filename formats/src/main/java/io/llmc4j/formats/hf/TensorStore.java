@@ -27,6 +27,10 @@ public interface TensorStore extends AutoCloseable {
     default void checkUnchanged() {
     }
 
+    /** Lets go of pages of mapped files. */
+    default void release() {
+    }
+
     @Override
     void close();
 
@@ -45,6 +49,11 @@ public interface TensorStore extends AutoCloseable {
             @Override
             public void checkUnchanged() {
                 checkpoint.checkUnchanged();
+            }
+
+            @Override
+            public void release() {
+                checkpoint.release();
             }
 
             @Override
@@ -69,6 +78,11 @@ public interface TensorStore extends AutoCloseable {
             @Override
             public void checkUnchanged() {
                 file.checkUnchanged();
+            }
+
+            @Override
+            public void release() {
+                file.release();
             }
 
             @Override
