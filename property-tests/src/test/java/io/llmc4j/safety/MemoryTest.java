@@ -25,7 +25,7 @@ class MemoryTest {
         long parameters = 4L * hidden * hidden + 3L * hidden * inner;
         long heap = 14 * parameters + 100_000_000;
         long shallow = peak(wide ? 8 : 2, hidden, inner, heap);
-        long deep = peak(wide ? 32 : 8, hidden, inner, heap);
+        long deep = peak(wide ? 32 : 5, hidden, inner, heap);
         assertTrue(deep < 1.1 * shallow, "peak of the shallow model " + shallow / 1_000_000 + " MB, of the deep one " + deep / 1_000_000 + " MB");
     }
 
