@@ -396,7 +396,7 @@ class GradientLaws {
                 } else {
                     lo *= clip ? sig(in[2][k]) : 1;
                     hi *= clip ? sig(in[1][k]) : 1;
-                    s = (hi - lo) / (qmax - qmin);
+                    s = Math.max(hi - lo, 1e-5f) / (qmax - qmin);
                     if (roundZero) {
                         if (first) {
                             held[1][k] = Math.min(Math.max(qmin - Math.rint(lo / s), qmin), qmax);
