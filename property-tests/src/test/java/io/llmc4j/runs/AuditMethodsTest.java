@@ -52,12 +52,12 @@ class AuditMethodsTest {
         llama.close();
     }
 
-    private static int[][] windows(int n, int length, long seed) {
+    private static int[][] windows(int n, int length, int vocabulary, long seed) {
         Random random = new Random(seed);
         int[][] out = new int[n][length];
         for (int[] w : out) {
             for (int t = 0; t < length; t++) {
-                w[t] = (int) (512 * random.nextDouble() * random.nextDouble());
+                w[t] = (int) (vocabulary * random.nextDouble() * random.nextDouble());
             }
         }
         return out;
@@ -68,10 +68,14 @@ class AuditMethodsTest {
     }
 
     private static Path run(String method, Map<String, Object> special, SchemePlan schemes, String format, boolean quantOut) {
+        return run(llama, method, special, schemes, format, quantOut);
+    }
+
+    private static Path run(HfModel model, String method, Map<String, Object> special, SchemePlan schemes, String format, boolean quantOut) {
         Path out = tmp.resolve("m" + count++);
-        RunConfig config = RunConfig.of(method, special, schemes).withCalibration(new CalibrationSet("random", windows(4, 48, 1), -1, 48)).withQuantOut(quantOut);
-        try (ModelSink sink = Exports.open(Exports.named(format), llama, out, AuditedModels.SHARD, false)) {
-            new BlockFold(llama, config, List.of(sink), RunListener.NONE).run();
+        RunConfig config = RunConfig.of(method, special, schemes).withCalibration(new CalibrationSet("random", windows(4, 48, model.spec().vocabularySize(), 1), -1, 48)).withQuantOut(quantOut);
+        try (ModelSink sink = Exports.open(Exports.named(format), model, out, AuditedModels.SHARD, false)) {
+            new BlockFold(model, config, List.of(sink), RunListener.NONE).run();
             assertEquals(List.of(), sink.verify());
         }
         return out;
@@ -83,7 +87,7 @@ class AuditMethodsTest {
 
     private static void sound(AuditReport r) {
         assertTrue(r.sound(), r.findings().toString());
-        for (LayerAudit l : r.layers()) {
+        for (LayerAudit l : r.quantizedLayers()) {
             assertTrue(l.error().relative() < 2 * l.plain().orElseThrow(), l.toString());
         }
     }
@@ -142,7 +146,7 @@ class AuditMethodsTest {
 
     @Test
     void bothModelsReadAText() {
-        Evaluation text = new Evaluation("random", Evaluation.Kind.PERPLEXITY, windows(2, 32, 2), java.util.EnumSet.of(io.llmc4j.engine.evaluate.Position.PRETRAIN));
+        Evaluation text = new Evaluation("random", Evaluation.Kind.PERPLEXITY, windows(2, 32, 512, 2), java.util.EnumSet.of(io.llmc4j.engine.evaluate.Position.PRETRAIN));
         Path out = run("RTN", Map.of(), SchemePlan.of(EIGHT, QuantScheme.integer(8, true, Granularity.PER_TOKEN)), "vllm");
         AuditReport r = Audit.run(out, llama, Optional.of(text), Audit.Listener.NONE);
         assertTrue(r.sound(), r.findings().toString());
@@ -165,5 +169,42 @@ class AuditMethodsTest {
         assertEquals(1, broken.faults().stream().filter(f -> f.rule() == Finding.Rule.LAYER).count(), broken.faults().toString());
         assertEquals(1, broken.data().orElseThrow().parting());
         assertTrue(broken.faults().getFirst().message().contains("the whole weight is 60 times what it should be"), broken.faults().toString());
+    }
+
+    /** Norms with biases, linear layers with biases: both move with the scales. */
+    @Test
+    void biasesMoveWithTheScales() {
+        try (HfModel opt = HfModel.open(GoldenModels.unpack("opt_g", tmp.resolve("opt")))) {
+            for (String method : List.of("Awq", "SmoothQuant")) {
+                boolean awq = method.equals("Awq");
+                Path out = run(opt, method, awq ? Map.of("trans", true, "trans_version", "v2", "weight_clip", false) : Map.of("alpha", 0.7),
+                        awq ? SchemePlan.of(FOUR) : SchemePlan.of(EIGHT, QuantScheme.integer(8, true, Granularity.PER_TOKEN)), "vllm", false);
+                AuditReport r = Audit.run(out, opt, Optional.empty(), Audit.Listener.NONE);
+                sound(r);
+                assertEquals(List.of(), r.of(Finding.Severity.WARNING));
+                assertFalse(r.transforms().isEmpty());
+            }
+        }
+    }
+
+    @Test
+    void aScaledNormBeforeExpertsIsRecognized() {
+        try (HfModel mixtral = io.llmc4j.families.FamilyModels.open("mixtral")) {
+            Path out = run(mixtral, "Awq", Map.of("trans", true, "trans_version", "v2", "weight_clip", false),
+                    SchemePlan.of(QuantScheme.integer(4, true, Granularity.perGroup(16))), "compressed-tensors", false);
+            AuditReport r = Audit.run(out, mixtral, Optional.empty(), Audit.Listener.NONE);
+            sound(r);
+            assertTrue(r.transforms().stream().anyMatch(t -> t.contains("post_attention_layernorm")), r.transforms().toString());
+        }
+    }
+
+    /** With Hadamard transforms that run in the model: they are in the weights of down projections and attention outputs. */
+    @Test
+    void onlineTransformsAreUndone() {
+        Path out = run("QuaRot", Map.of("rotate_mode", "hadamard", "online_rotate", true), SchemePlan.of(FOUR), "fake");
+        AuditReport r = audit(out);
+        assertTrue(r.sound(), r.findings().toString());
+        assertTrue(r.transforms().getFirst().startsWith("the residual stream is rotated, with online Hadamard transforms"), r.transforms().toString());
+        assertTrue(r.layers().stream().allMatch(l -> l.error().relative() < 0.15), r.layers().toString());
     }
 }
