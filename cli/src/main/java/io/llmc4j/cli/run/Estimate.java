@@ -50,10 +50,16 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         long tokens = job.run().calibration().map(c -> c.tokens())
                 .orElseGet(() -> job.config().calibration().map(c -> (long) c.samples() * Math.max(1, c.seqLen())).orElse(0L));
         boolean learning = job.run().methods().stream().anyMatch(m -> List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant").contains(m.name()));
+        boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
         boolean hessian = job.run().methods().stream().anyMatch(m -> List.of("GPTQ", "OWQ", "SpQR", "QUIK").contains(m.name()));
         long states = 2 * tokens * spec.hiddenSize() * 4;
         long gathered = tokens > 0 && !hessian ? Math.min(tokens * in * 4, job.run().memory().stateBytes()) : 0;
-        long memory = largest * 4 * (learning ? 8 : 3) + Math.min(states, job.run().memory().stateBytes()) + gathered + (hessian ? 3 * in * in * 8 : 0)
+        // Without data and evaluation one layer at a time is in memory; else a block, with its rounded weights and what is written.
+        long resident = streamed ? job.layers().stream().mapToLong(PlannedRunLayer::weights).max().orElse(0) : largest;
+        // Hessians of experts are gathered as many at a time as a quarter of the states' budget holds.
+        boolean mixture = job.layers().stream().anyMatch(l -> l.role().isExpert());
+        long experts = hessian && mixture ? job.run().memory().stateBytes() / 4 : 0;
+        long memory = resident * 4 * (learning ? 8 : streamed ? 5 : 3) + experts + Math.min(states, job.run().memory().stateBytes()) + gathered + (hessian ? 3 * in * in * 8 : 0)
                 + 300_000_000L;
 
         long waiting = states / 2;

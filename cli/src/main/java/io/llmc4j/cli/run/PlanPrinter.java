@@ -72,7 +72,9 @@ public final class PlanPrinter {
 
     public static void print(Job job, boolean json, PrintWriter out) {
         Estimate e = Estimate.of(job);
-        checkSpace(job, e);
+        if (job.model().isPresent()) {
+            checkSpace(job, e);
+        }
         if (json) {
             out.print(Json.text(map(job, e)));
             out.flush();
@@ -102,7 +104,8 @@ public final class PlanPrinter {
         out.println("memory                      about " + Text.bytes(e.memoryBytes()));
         out.println("time on this machine        about " + Text.duration(e.seconds()));
         for (Outputs.Target t : job.targets()) {
-            out.println("free disk for " + String.format("%-14s", t.format().name()) + Text.bytes(OutputRules.usableBytes(OutputRules.store(t.directory()))));
+            out.println("free disk for " + String.format("%-14s", t.format().name()) + Text.bytes(OutputRules.usableBytes(OutputRules.store(t.directory())))
+                    + (OutputRules.usableBytes(OutputRules.store(t.directory())) < e.outputBytes() + e.scratchBytes() ? ", too little" : ""));
         }
         out.flush();
     }

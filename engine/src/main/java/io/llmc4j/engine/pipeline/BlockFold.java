@@ -274,7 +274,7 @@ public final class BlockFold {
                     r.seconds(), r.notes()));
             listener.layerDone(r);
         });
-        return oneAtATime(flow) ? results : List.copyOf(results);
+        return oneAtATime(flow) ? results : results.together();
     }
 
     /** Where no pass runs over the rounded block, its layers need not be in memory together. */

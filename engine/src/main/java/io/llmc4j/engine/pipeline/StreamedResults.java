@@ -2,6 +2,7 @@ package io.llmc4j.engine.pipeline;
 
 import io.llmc4j.engine.model.Linear;
 import java.util.AbstractList;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
@@ -32,12 +33,25 @@ final class StreamedResults extends AbstractList<LayerResult> {
             layers.get(at).release();
         }
         at = index;
+        return make(index);
+    }
+
+    private LayerResult make(int index) {
         LayerResult r = maker.apply(layers.get(index));
         if (!made.get(index)) {
             made.set(index);
             first.accept(r);
         }
         return r;
+    }
+
+    /** All at once, nothing let go. */
+    List<LayerResult> together() {
+        List<LayerResult> out = new ArrayList<>();
+        for (int i = 0; i < layers.size(); i++) {
+            out.add(make(i));
+        }
+        return List.copyOf(out);
     }
 
     @Override
