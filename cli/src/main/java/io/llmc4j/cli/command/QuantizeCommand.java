@@ -37,10 +37,11 @@ final class QuantizeCommand implements Callable<Integer> {
             + "joined by commas, run in a row")
     private List<String> methods = new ArrayList<>();
 
-    @Option(names = {"-b", "--bits"}, paramLabel = "B", defaultValue = "4", description = "bits of a weight, 1 to 16, or a float format: e4m3, e5m2, e2m1, ...")
+    @Option(names = {"-b", "--bits"}, paramLabel = "B", defaultValue = "4", description = "bits of a weight, 1 to 16; or a float format: e4m3, e5m2, e2m1, "
+            + "...; or one with scales of its own: nvfp4, mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8")
     private String bits;
 
-    @Option(names = {"-g", "--group-size"}, paramLabel = "G", description = "weights that share a scale (default: 128; a whole channel with --act-bits or a float format)",
+    @Option(names = {"-g", "--group-size"}, paramLabel = "G", description = "weights that share a scale (default: 128; a whole channel with --act-bits or e4m3 and the like)",
             showDefaultValue = Visibility.NEVER)
     private Optional<Integer> group = Optional.empty();
 
@@ -54,7 +55,7 @@ final class QuantizeCommand implements Callable<Integer> {
     @Option(names = "--asymmetric", description = "with zero points", showDefaultValue = Visibility.NEVER)
     private boolean asymmetric;
 
-    @Option(names = {"-a", "--act-bits"}, paramLabel = "A", description = "quantize activations too, a token at a time as they come; bits or a float format "
+    @Option(names = {"-a", "--act-bits"}, paramLabel = "A", description = "quantize activations too, a token at a time as they come; bits, or a float format as for --bits "
             + "(default: activations stay float)", showDefaultValue = Visibility.NEVER)
     private Optional<String> actBits = Optional.empty();
 

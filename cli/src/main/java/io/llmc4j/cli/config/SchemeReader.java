@@ -41,6 +41,10 @@ final class SchemeReader {
         if (bit.isPresent() && bit.get().equals("48")) {
             return use == Use.WEIGHT ? twoLevel() : nothing("bit", "bit 48 (4-bit codes over 8-bit codes) is for weights only");
         }
+        Optional<QuantScheme> scaled = bit.flatMap(ScaledFormats::named);
+        if (scaled.isPresent()) {
+            return scaled(bit.get(), scaled.get());
+        }
         String type = s.choice("quant_type", List.of("int-quant", "float-quant")).orElse("int-quant");
         boolean isFloat = bit.isPresent() && bit.get().startsWith("e");
         if (bit.isPresent() && isFloat != type.equals("float-quant") && s.has("quant_type")) {
@@ -67,6 +71,32 @@ final class SchemeReader {
         }
         return Optional.of(new QuantScheme(format.get(), isFloat || symmetric.get(), granularity.get(), range, roundZero, ScaleFormat.FLOAT,
                 ste || steAll, steAll, isStatic));
+    }
+
+    /** The name says all but the search for ranges; what is written beside it has to say the same. */
+    private Optional<QuantScheme> scaled(String bit, QuantScheme scheme) {
+        if (use == Use.KV_CACHE || use == Use.SECOND_LEVEL) {
+            return nothing("bit", s.name("bit") + " " + bit + " is for weights and inputs of layers");
+        }
+        if (use == Use.ACTIVATION && scheme.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL) {
+            return nothing("bit", s.name("bit") + " nvfp4 is for weights: servers want a calibrated second scale for inputs, which is not computed here; "
+                    + "mxfp4 and mxfp8 have none");
+        }
+        int group = scheme.granularity().size();
+        agree("quant_type", s.text("quant_type", "float-quant").equals("float-quant"), "float-quant", bit);
+        agree("symmetric", s.bool("symmetric", true), "True", bit);
+        agree("granularity", s.text("granularity", "per_group").equals("per_group"), "per_group", bit);
+        agree("group_size", s.integer("group_size").orElse(group) == group, "" + group, bit);
+        agree("static", !s.bool("static", false), "False", bit);
+        boolean ste = s.bool("ste", false);
+        boolean all = s.bool("ste_all", false);
+        return Optional.of(scheme.withRange(range(DYNAMIC_RANGES)).withGradients(ste || all, all));
+    }
+
+    private void agree(String key, boolean holds, String wanted, String bit) {
+        if (!holds) {
+            problems.error(s.mark(key), "%s has to be %s with bit: %s, or left out", s.name(key), wanted, bit);
+        }
     }
 
     private Optional<QuantScheme> nothing(String key, String sentence) {
@@ -126,7 +156,7 @@ final class SchemeReader {
             return Optional.empty();
         }
         if (bits.get() < 1 || bits.get() > 16) {
-            problems.error(s.mark("bit"), "%s is %d; it can be 1 to 16, 48, or a float format such as e4m3", s.name("bit"), bits.get());
+            problems.error(s.mark("bit"), "%s is %d; it can be 1 to 16, 48, a float format such as e4m3, or nvfp4, mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8", s.name("bit"), bits.get());
             return Optional.empty();
         }
         Optional<List<Double>> range = pair("int_range");
@@ -180,16 +210,20 @@ final class SchemeReader {
 
     private RangeRule range() {
         boolean isStatic = use == Use.ACTIVATION && s.bool("static", false);
+        return range(switch (use) {
+            case WEIGHT, SECOND_LEVEL -> WEIGHT_RANGES;
+            case ACTIVATION -> isStatic ? STATIC_RANGES : DYNAMIC_RANGES;
+            case KV_CACHE -> DYNAMIC_RANGES;
+        });
+    }
+
+    private RangeRule range(List<String> allowed) {
+        boolean isStatic = use == Use.ACTIVATION && s.bool("static", false);
         RangeRule.Mse mse = new RangeRule.Mse(s.integer("mse_b_num", 1, 1 << 20).orElse(1), s.number("maxshrink").orElse(0.8),
                 s.integer("mse_grid", 1, 100_000).orElse(100), true);
         RangeRule.Hqq hqq = new RangeRule.Hqq(s.number("lp_norm").orElse(0.7), s.number("beta").orElse(10.0), s.number("kappa").orElse(1.01),
                 s.integer("iters", 1, 100_000).orElse(20), true);
         int bins = s.integer("bins", 2, 1 << 20).orElse(2048);
-        List<String> allowed = switch (use) {
-            case WEIGHT, SECOND_LEVEL -> WEIGHT_RANGES;
-            case ACTIVATION -> isStatic ? STATIC_RANGES : DYNAMIC_RANGES;
-            case KV_CACHE -> DYNAMIC_RANGES;
-        };
         if (isStatic && s.text("calib_algo", "minmax").equals("minmax")) {
             if (s.has("calib_algo")) {
                 problems.notice(s.mark("calib_algo"), "%s minmax with static: True is read as static_minmax", s.name("calib_algo"));

@@ -6,6 +6,7 @@ import io.llmc4j.engine.pipeline.LayerScheme;
 import io.llmc4j.engine.pipeline.SchemePlan;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.ScaleFormat;
 import io.llmc4j.formats.hf.BlockLayout;
 import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.hf.ModuleLayout;
@@ -36,7 +37,7 @@ public record PlannedRunLayer(int block, String name, String fullName, Role role
         return (long) out * in;
     }
 
-    /** Bits of a weight with its share of scales (16 bits) and zero points; 16 when it stays float. */
+    /** Bits of a weight with its share of scales (16 bits, 8 in NVFP4 and microscaling) and zero points; 16 when it stays float. */
     double bits() {
         if (!scheme.quantized()) {
             return 16;
@@ -50,6 +51,7 @@ public record PlannedRunLayer(int block, String name, String fullName, Role role
             case PER_HEAD -> (double) weights() / g.size();
             case PER_BLOCK -> (double) g.size() * g.size();
         };
-        return s.bits() + (16 + (s.symmetric() ? 0 : s.bits())) / perScale;
+        int scaleBits = s.scaleFormat() == ScaleFormat.FLOAT ? 16 : 8;
+        return s.bits() + (scaleBits + (s.symmetric() ? 0 : s.bits())) / perScale;
     }
 }

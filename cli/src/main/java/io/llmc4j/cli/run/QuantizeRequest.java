@@ -5,6 +5,7 @@ import io.llmc4j.cli.config.MethodCard;
 import io.llmc4j.cli.config.MethodNames;
 import io.llmc4j.cli.config.Nearest;
 import io.llmc4j.cli.config.Overrides;
+import io.llmc4j.cli.config.ScaledFormats;
 import io.llmc4j.cli.config.Yaml;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.pipeline.ExpertRules;
@@ -23,7 +24,7 @@ import java.util.Optional;
  * the report holds a configuration that repeats the run.
  *
  * @param methods   one or more to run in a row
- * @param bits      "4", or a float format such as "e4m3"
+ * @param bits      "4", or a float format such as "e4m3", or one with its scales such as "nvfp4"
  * @param group     group size; empty: per channel, or 128 where nothing is said and only weights are quantized
  * @param actBits   empty: activations stay float
  * @param export    what is written
@@ -51,8 +52,9 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
         ModelShape shape = ModelShape.of(config);
         int length = seqLen.orElse(Math.min(LONGEST_WINDOW, shape.spec().contextLength()));
         boolean activations = actBits.isPresent();
-        boolean isFloat = bits.startsWith("e");
-        boolean channel = perChannel || group.isEmpty() && (activations || isFloat);
+        boolean scaled = ScaledFormats.named(bits).isPresent();
+        boolean isFloat = scaled || bits.startsWith("e");
+        boolean channel = perChannel || group.isEmpty() && (activations || isFloat) && !scaled;
         boolean sym = symmetric.orElse(isFloat || activations || export.symmetricByDefault());
 
         Builder b = new Builder();
@@ -84,10 +86,15 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
             throw BadInput.of(BadInput.Common.USAGE, "--method DGQ has two weight quantizers; describe them in a file for llmc4j run");
         }
         format(b, weight, bits, "--bits");
-        b.put(weight + "symmetric", sym, symmetric.isPresent() ? (sym ? "--symmetric" : "--asymmetric") : "--export");
-        b.put(weight + "granularity", channel ? "per_channel" : "per_group", channel ? "--per-channel" : "--group-size");
-        if (!channel) {
-            b.put(weight + "group_size", group.orElse(128), "--group-size");
+        // A format whose name says how it is scaled needs no more; what the user says all the same is held against it.
+        if (!scaled || symmetric.isPresent()) {
+            b.put(weight + "symmetric", sym, symmetric.isPresent() ? (sym ? "--symmetric" : "--asymmetric") : "--export");
+        }
+        if (!scaled || perChannel || group.isPresent()) {
+            b.put(weight + "granularity", channel ? "per_channel" : "per_group", channel ? "--per-channel" : "--group-size");
+            if (!channel) {
+                b.put(weight + "group_size", group.orElse(128), "--group-size");
+            }
         }
         if (List.of("vllm", "sglang", "lightllm").contains(export.name()) && !activations && !isFloat) {
             b.put(weight + "need_pack", true, "--export");
@@ -100,8 +107,10 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
         }
         actBits.ifPresent(a -> {
             format(b, "quant.act.", a, "--act-bits");
-            b.put("quant.act.symmetric", true, "--act-bits");
-            b.put("quant.act.granularity", "per_token", "--act-bits");
+            if (ScaledFormats.named(a).isEmpty()) {
+                b.put("quant.act.symmetric", true, "--act-bits");
+                b.put("quant.act.granularity", "per_token", "--act-bits");
+            }
         });
         for (String name : names) {
             MethodDefaults.special(name, sym, activations).forEach((k, v) -> b.put("quant.special." + k, v, "--method"));

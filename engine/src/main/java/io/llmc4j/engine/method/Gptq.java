@@ -90,7 +90,11 @@ final class Gptq implements Method {
             for (QuantScheme s : config.schemes().weights()) {
                 Granularity.Kind kind = s.granularity().kind();
                 boolean adaptive = s.format() instanceof NumberFormat.Float f && f.path() == NumberFormat.Float.Path.ADAPTIVE;
-                if (adaptive || s.format() instanceof NumberFormat.Int4OverInt8 || s.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL) {
+                if (s.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL && (kept.isPresent() || !staticGroups)) {
+                    throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s: NVFP4's second scale is that of the whole weight, so ranges are found before the walk: %s", name(),
+                            kept.isPresent() ? "use GPTQ" : "set special.static_groups: True");
+                }
+                if (adaptive || s.format() instanceof NumberFormat.Int4OverInt8) {
                     throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s cannot round to this format column by column; use integers, or floats with use_qtorch: True",
                             name());
                 }

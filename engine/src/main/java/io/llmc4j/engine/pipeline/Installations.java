@@ -145,7 +145,7 @@ final class Installations {
     }
 
     private static double bits(QuantScheme scheme, Optional<QuantizedMatrix> codes, Matrix w) {
-        return codes.map(q -> StoredBits.of(q.scheme(), q.scales().length, w.data().length)).orElseGet(() -> StoredBits.of(scheme, w.rows(), w.cols()));
+        return codes.map(q -> StoredBits.ofRanges(q.scheme(), q.scales().length, w.data().length)).orElseGet(() -> StoredBits.of(scheme, w.rows(), w.cols()));
     }
 
     /** Weights of a layer, for sharing out the time of a block. */

@@ -96,6 +96,9 @@ public record CompressedTensorsFormat(String name, String directory, String desc
         if (small && symmetricOnly) {
             out.add("NVFP4 and microscaled weights: this server's integer and FP8 kernels do not read them; vllm and compressed-tensors hold them");
         }
+        if (small && layer.actOrder()) {
+            out.add("act-order groups: NVFP4 and microscaled weights have no order of columns; static_groups: True gives none");
+        }
         if (w.granularity().kind() == Granularity.Kind.PER_GROUP && !small) {
             out.add("FP8 weights per group: it takes them per channel, tensor or block");
         }
