@@ -27,14 +27,22 @@ class LargeDryRunTest {
     private Path dir;
 
     private Path model(String config) throws IOException {
-        Path model = Files.createDirectories(dir.resolve(config));
-        try (InputStream in = LargeDryRunTest.class.getClassLoader().getResourceAsStream("configs/" + config + ".json")) {
+        return model(config, "configs/" + config + ".json");
+    }
+
+    private Path model(String name, String resource) throws IOException {
+        Path model = Files.createDirectories(dir.resolve(name));
+        try (InputStream in = LargeDryRunTest.class.getClassLoader().getResourceAsStream(resource)) {
             Files.copy(in, model.resolve("config.json"));
         }
         return model;
     }
 
     private String run(Object... args) {
+        return ended(0, args);
+    }
+
+    private String ended(int expected, Object... args) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
         List<String> texts = new ArrayList<>(List.of("quantize"));
@@ -43,9 +51,9 @@ class LargeDryRunTest {
         }
         texts.addAll(List.of("--dry-run", "--no-eval", "--out", dir.resolve("out").toString()));
         int code = Main.run(new PrintWriter(out, true), new PrintWriter(err, true), texts.toArray(String[]::new));
-        assertEquals(0, code, err + out.toString());
+        assertEquals(expected, code, err + out.toString());
         assertFalse(Files.exists(dir.resolve("out")));
-        return out.toString();
+        return expected == 0 ? out.toString() : err.toString();
     }
 
     @ParameterizedTest
@@ -74,5 +82,38 @@ class LargeDryRunTest {
         assertEquals(1, plan.get("outputBytes").asDouble() / expected, 0.01);
         assertTrue(plan.get("memoryBytes").asLong() < 8_000_000_000L, plan.get("memoryBytes").asText());
         assertTrue(plan.get("seconds").asDouble() > 60);
+    }
+
+    @Test
+    void optionsOfMixturesReachThePlan() throws IOException {
+        Path model = model("mixtral", "families/mixtral/config.json");
+        Object[] usual = {model, "--method", "rtn", "--group-size", "16", "--json"};
+        JsonNode plan = new ObjectMapper().readTree(run(usual));
+        assertEquals(List.of("float", "float"), routers(plan));
+        assertTrue(plan.at("/config/experts").isMissingNode());
+        JsonNode asked = new ObjectMapper().readTree(run(model, "--method", "rtn", "--group-size", "16", "--json", "--quantize-routers", "--calibrate-all-experts",
+                "--uncalibrated-experts", "nearest"));
+        assertTrue(routers(asked).stream().allMatch(s -> s.startsWith("int4")), routers(asked).toString());
+        assertEquals("nearest", asked.at("/config/experts/uncalibrated").asText());
+        assertTrue(ended(2, model, "--method", "rtn", "--uncalibrated-experts", "none").contains("--uncalibrated-experts"));
+    }
+
+    private static List<String> routers(JsonNode plan) {
+        List<String> out = new ArrayList<>();
+        plan.get("layers").forEach(l -> {
+            if (l.get("name").asText().endsWith("block_sparse_moe.gate")) {
+                out.add(l.get("scheme").asText());
+            }
+        });
+        return out;
+    }
+
+    @Test
+    void stackedExpertsAreRefusedBeforeAnythingIsRead() throws IOException {
+        Path model = model("gpt-oss", "families/gpt-oss/config.json");
+        String why = ended(2, model, "--method", "rtn", "--group-size", "16", "--export", "vllm");
+        assertTrue(why.contains("stacks all experts in one tensor"), why);
+        assertTrue(why.contains("gguf"), why);
+        run(model, "--method", "rtn", "--group-size", "16", "--export", "fake");
     }
 }
