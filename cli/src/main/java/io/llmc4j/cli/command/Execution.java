@@ -24,7 +24,8 @@ final class Execution {
         PrintWriter err = line.getErr();
         // Where an earlier process came as far as the renames, the outputs are there already, and its own.
         boolean renaming = options.resume && Runner.place(targets, report).flatMap(RunJournal::find).map(RunJournal.Found::prepared).orElse(false);
-        try (Job job = Resolver.resolve(config, targets, report, options.overwrite || renaming, options.dryRun)) {
+        try (Job resolved = Resolver.resolve(config, targets, report, options.overwrite || renaming, options.dryRun)) {
+            Job job = options.memory.map(resolved::within).orElse(resolved);
             job.notices().forEach(n -> err.println("note: " + n));
             err.flush();
             if (options.dryRun) {

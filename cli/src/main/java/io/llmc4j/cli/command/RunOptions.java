@@ -19,6 +19,10 @@ final class RunOptions {
             showDefaultValue = Visibility.NEVER)
     boolean overwrite;
 
+    @Option(names = "--memory", paramLabel = "SIZE", description = "a bound for the whole process, like 6g: fewer tokens flow at once, and states that do not fit go to a file; "
+            + "what cannot fit is refused (default: three quarters of the machine)", showDefaultValue = Visibility.NEVER)
+    Optional<String> memory = Optional.empty();
+
     @Option(names = "--resume", description = "go on with a run into this output that was stopped or killed; the bytes are those of a run that was not "
             + "(default: refuse when there is one)", showDefaultValue = Visibility.NEVER)
     boolean resume;

@@ -26,13 +26,11 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
 
     static Estimate of(Job job) {
         ModelSpec spec = job.shape().spec();
-        Map<Integer, Long> blocks = new HashMap<>();
         Map<Integer, Long> widest = new HashMap<>();
         double codeBits = 0;
         long quantized = 0;
         long linear = 0;
         for (PlannedRunLayer l : job.layers()) {
-            blocks.merge(l.block(), l.weights(), Long::sum);
             widest.merge(l.block(), (long) l.in(), Math::max);
             linear += l.weights();
             if (l.scheme().quantized()) {
@@ -45,22 +43,12 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         boolean codes = job.targets().stream().anyMatch(t -> t.format().holdsCodes());
         long output = codes ? Math.round(codeBits / 8) + (parameters - quantized) * 2 : parameters * 2;
 
-        long largest = blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
         long in = widest.values().stream().mapToLong(Long::longValue).max().orElse(0);
         long tokens = job.run().calibration().map(c -> c.tokens())
                 .orElseGet(() -> job.config().calibration().map(c -> (long) c.samples() * Math.max(1, c.seqLen())).orElse(0L));
-        boolean learning = job.run().methods().stream().anyMatch(m -> List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant").contains(m.name()));
-        boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
-        boolean hessian = job.run().methods().stream().anyMatch(m -> List.of("GPTQ", "OWQ", "SpQR", "QUIK").contains(m.name()));
         long states = 2 * tokens * spec.hiddenSize() * 4;
-        long gathered = tokens > 0 && !hessian ? Math.min(tokens * in * 4, job.run().memory().stateBytes()) : 0;
-        // Without data and evaluation one layer at a time is in memory; else a block, with its rounded weights and what is written.
-        long resident = streamed ? job.layers().stream().mapToLong(PlannedRunLayer::weights).max().orElse(0) : largest;
-        // Hessians of experts are gathered as many at a time as a quarter of the states' budget holds.
-        boolean mixture = job.layers().stream().anyMatch(l -> l.role().isExpert());
-        long experts = hessian && mixture ? job.run().memory().stateBytes() / 4 : 0;
-        long memory = resident * 4 * (learning ? 8 : streamed ? 5 : 3) + experts + Math.min(states, job.run().memory().stateBytes()) + gathered + (hessian ? 3 * in * in * 8 : 0)
-                + 300_000_000L;
+        MemoryNeed need = MemoryNeed.of(job, job.run().memory().chunkTokens());
+        long memory = need.peak(job.run().memory().stateBytes());
 
         long waiting = states / 2;
         for (Evaluation e : job.run().evaluations()) {

@@ -24,6 +24,12 @@ public record Job(LlmcConfig config, ModelShape shape, Optional<HfModel> model, 
         model.ifPresent(HfModel::close);
     }
 
+    /** The same with a bound on its memory, "6g"; throws BadInput when it cannot fit. */
+    public Job within(String memory) {
+        RunConfig.Memory m = MemoryNeed.under(this, MemoryNeed.parse(memory));
+        return new Job(config, shape, model, run.withMemory(m), layers, targets, reportDirectory, data, notices);
+    }
+
     public String methodNames() {
         return String.join(" + ", run.methods().stream().map(m -> m.name()).toList());
     }

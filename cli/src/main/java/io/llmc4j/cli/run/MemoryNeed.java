@@ -1,0 +1,122 @@
+package io.llmc4j.cli.run;
+
+import io.llmc4j.cli.console.Text;
+import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.evaluate.Evaluation;
+import io.llmc4j.engine.model.LayerSpec;
+import io.llmc4j.engine.model.ModelSpec;
+import io.llmc4j.engine.pipeline.RunConfig;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The memory of a run's peak, from shapes: that of its widest block, whatever the number of blocks.
+ *
+ * @param heap     float weights, rounded weights and codes of a block, what its method keeps, and one chunk of tokens
+ * @param expertHessians whether Hessians of experts take a quarter of the states' budget on the heap, beside {@code heap}
+ * @param mapped   a block's bytes as they are stored
+ * @param states   what waits between blocks or was gathered, all together; what does not fit the budget lies on disk
+ * @param overhead of the virtual machine: code, threads, buffers
+ */
+record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, long overhead) {
+
+    private static final long OVERHEAD = 300_000_000L;
+    /** States below this make a run that does nothing but read and write them. */
+    private static final long LEAST_STATES = 64_000_000L;
+    private static final List<String> LEARNING = List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant");
+    private static final List<String> HESSIANS = List.of("GPTQ", "OWQ", "SpQR", "QUIK");
+
+    static MemoryNeed of(Job job, int chunkTokens) {
+        ModelSpec spec = job.shape().spec();
+        Map<Integer, Long> blocks = new HashMap<>();
+        long largestLayer = 0;
+        long widest = 0;
+        for (PlannedRunLayer l : job.layers()) {
+            blocks.merge(l.block(), l.weights(), Long::sum);
+            largestLayer = Math.max(largestLayer, l.weights());
+            widest = Math.max(widest, Math.max(l.in(), l.out()));
+        }
+        long block = blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
+        boolean learning = job.run().methods().stream().anyMatch(m -> LEARNING.contains(m.name()));
+        boolean hessian = job.run().methods().stream().anyMatch(m -> HESSIANS.contains(m.name()));
+        long longest = 1;
+        long tokens = 0;
+        long evaluated = 0;
+        for (Evaluation e : job.run().evaluations()) {
+            longest = Math.max(longest, e.seqLen());
+            evaluated += e.tokens() * spec.hiddenSize() * 4 * e.positions().size();
+        }
+        if (job.run().calibration().isPresent()) {
+            tokens = job.run().calibration().get().tokens();
+            longest = Math.max(longest, job.run().calibration().get().seqLen());
+        } else if (job.config().calibration().isPresent()) {
+            // a plan without the tokenizer
+            tokens = (long) job.config().calibration().get().samples() * Math.max(1, job.config().calibration().get().seqLen());
+        }
+        // without data and evaluation one layer at a time is in memory, else a block
+        boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
+        boolean experts = hessian && job.layers().stream().anyMatch(l -> l.role().isExpert());
+        long together = Math.max(chunkTokens, longest);
+        int heads = spec.layers().stream().map(LayerSpec::attention).mapToInt(a -> a.heads()).max().orElse(1);
+        long work = together * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
+        // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
+        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0) + work;
+        long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
+        return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2, states, OVERHEAD);
+    }
+
+    /** With this much of the states in memory. */
+    long peak(long stateBytes) {
+        return heap + (expertHessians ? stateBytes / 4 : 0) + mapped + overhead + Math.min(states, stateBytes);
+    }
+
+    /** "6g", "512m", "800000k" or bytes; throws BadInput (USAGE). */
+    static long parse(String size) {
+        String s = size.strip().toLowerCase(Locale.ROOT);
+        long unit = s.endsWith("g") ? 1L << 30 : s.endsWith("m") ? 1L << 20 : s.endsWith("k") ? 1L << 10 : 1;
+        try {
+            return Math.multiplyExact(Long.parseLong(unit == 1 ? s : s.substring(0, s.length() - 1)), unit);
+        } catch (NumberFormatException | ArithmeticException e) {
+            throw BadInput.of(BadInput.Common.USAGE, "--memory is '%s'; a size like 6g or 800m is expected", size);
+        }
+    }
+
+    /** The heap that the launcher gives the virtual machine under a bound: half of a small one, three quarters of a large one. */
+    private static long heapUnder(long bound) {
+        return bound < 2L << 30 ? bound / 2 : bound / 4 * 3;
+    }
+
+    /**
+     * The run's memory under a bound: as many tokens at once as fit, and what is left for states. Throws BadInput (ENVIRONMENT) with the bound that
+     * would do when a block does not fit.
+     */
+    static RunConfig.Memory under(Job job, long bound) {
+        for (int chunk = RunConfig.Memory.DEFAULT.chunkTokens(); chunk >= 256; chunk /= 2) {
+            Optional<RunConfig.Memory> m = fits(of(job, chunk), bound, Math.min(heapUnder(bound), Runtime.getRuntime().maxMemory()), chunk);
+            if (m.isPresent()) {
+                return m.get();
+            }
+        }
+        MemoryNeed least = of(job, 256);
+        long enough = bound;
+        while (fits(least, enough, heapUnder(enough), 256).isEmpty()) {
+            enough += 256L << 20;
+        }
+        if (enough == bound) {
+            throw BadInput.of(BadInput.Common.ENVIRONMENT, "the virtual machine was started with a heap of at most %s, and the widest block needs %s of it; give -Xmx%dm, or start "
+                    + "llmc4j by its launcher, which sizes the heap for --memory", Text.bytes(Runtime.getRuntime().maxMemory()), Text.bytes(least.heap), heapUnder(bound) >> 20);
+        }
+        throw BadInput.of(BadInput.Common.ENVIRONMENT, "the widest block does not fit --memory %s: it needs %s of heap, %s for its stored bytes and %s for the virtual machine; "
+                + "--memory %dm would do", Text.bytes(bound), Text.bytes(least.heap), Text.bytes(least.mapped), Text.bytes(least.overhead), enough >> 20);
+    }
+
+    private static Optional<RunConfig.Memory> fits(MemoryNeed need, long bound, long heapLimit, int chunk) {
+        long outside = bound - heapLimit - need.mapped - need.overhead;
+        long states = need.expertHessians ? Math.min(outside, 4 * Math.max(0, heapLimit - need.heap)) : outside;
+        return need.heap > heapLimit || states < Math.min(LEAST_STATES, need.states) ? Optional.empty()
+                : Optional.of(new RunConfig.Memory(Math.max(states, LEAST_STATES / 64), chunk));
+    }
+}

@@ -1,0 +1,118 @@
+package io.llmc4j.safety;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.llmc4j.cli.Main;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the command line does with bounds, with runs that did not finish, and with stops. */
+class BoundTest {
+
+    @TempDir
+    Path dir;
+
+    private record Ran(int code, String out, String err) { }
+
+    private static Ran run(Object... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        List<String> texts = new ArrayList<>();
+        for (Object a : args) {
+            texts.add(a.toString());
+        }
+        return new Ran(Main.run(new PrintWriter(out, true), new PrintWriter(err, true), texts.toArray(String[]::new)), out.toString(), err.toString());
+    }
+
+    @Test
+    void aBoundIsKeptOrRefusedWithOneThatWouldDo() throws Exception {
+        Path model = DeepModel.make(dir, 2);
+        Ran free = run("quantize", model, "-m", "rtn", "-g", "64", "--no-eval", "-o", dir.resolve("o"), "--dry-run", "--json");
+        assertEquals(0, free.code(), free.err());
+        assertTrue(new ObjectMapper().readTree(free.out()).get("memoryBytes").asLong() > 0);
+        Ran tight = run("quantize", model, "-m", "rtn", "-g", "64", "--no-eval", "-o", dir.resolve("o"), "--dry-run", "--memory", "100m");
+        assertEquals(2, tight.code());
+        String bound = tight.err().replaceAll("(?s).*--memory (\\d+m) would do.*", "$1");
+        assertTrue(bound.matches("\\d+m"), tight.err());
+        Ran enough = run("quantize", model, "-m", "rtn", "-g", "64", "--no-eval", "-o", dir.resolve("o"), "--dry-run", "--json", "--memory", bound);
+        assertEquals(0, enough.code(), enough.err());
+        assertTrue(new ObjectMapper().readTree(enough.out()).get("memoryBytes").asLong() <= Long.parseLong(bound.replace("m", "")) << 20);
+        assertTrue(run("quantize", model, "-m", "rtn", "-o", dir.resolve("o"), "--memory", "much").err().contains("a size like 6g"));
+    }
+
+    @Test
+    void aRunThatDidNotFinish() throws Exception {
+        Path model = DeepModel.make(dir, 2);
+        Path out = dir.resolve("o");
+        List<Object> command = List.of("quantize", model, "-m", "rtn", "-g", "64", "--no-eval", "-o", out);
+        Path file = model.resolve("tokenizer_config.json");
+        String text = Files.readString(file);
+        Ran whole = run(command.toArray());
+        assertEquals(0, whole.code(), whole.err());
+        Map<String, String> expected = KilledRun.files(out);
+        Ran again = run(with(command, "--resume"));
+        assertEquals(2, again.code());
+        assertTrue(again.err().contains("is not empty"), again.err());
+        Files.move(out, dir.resolve("first"));
+        Ran fresh = run(with(command, "--resume"));
+        assertEquals(0, fresh.code(), fresh.err());
+        assertTrue(fresh.err().contains("there is no unfinished run"), fresh.err());
+        Map<String, String> got = KilledRun.files(out);
+        // a report tells its own times
+        expected.remove("report.json");
+        got.remove("report.json");
+        assertEquals(expected, got);
+        assertEquals(text, Files.readString(file));
+        assertTrue(Files.notExists(dir.resolve(".o.journal")));
+    }
+
+    /** SIGTERM to a process of its own: code 1, a sentence, and the same bytes afterwards. */
+    @Test
+    void aStopIsNoLoss() throws Exception {
+        Path model = DeepModel.make(dir, 6);
+        Path out = dir.resolve("o");
+        List<Object> command = List.of("quantize", model, "-m", "gptq", "-b", "4", "-g", "64", "--samples", "4", "--seq-len", "48", "--no-eval", "-o", out);
+        List<String> line = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC", "-Dllmc4j.kernels=scalar", "-Dllmc4j.journal.share=1", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector",
+                "-cp", KillTest.classPath(), "io.llmc4j.cli.Main"));
+        command.forEach(c -> line.add(c.toString()));
+        Path errors = dir.resolve("errors.txt");
+        Process p = new ProcessBuilder(line).redirectError(errors.toFile()).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        Path journal = dir.resolve(".o.journal/journal.json");
+        while (p.isAlive() && Files.notExists(journal)) {
+            Thread.sleep(1);
+        }
+        p.destroy();
+        assertEquals(1, p.waitFor(), Files.readString(errors));
+        assertTrue(Files.readString(errors).matches("(?s).*stopped: [1-6] of 6 blocks are kept; the same command with --resume goes on from there\\s*"), Files.readString(errors));
+        assertTrue(Files.notExists(out));
+        Ran refused = run(command.toArray());
+        assertTrue(refused.code() == 2 && refused.err().contains("go on with --resume, or start again with --overwrite"), refused.err());
+        Ran changed = run(with(command, "--seed=7", "--resume"));
+        assertTrue(changed.code() == 2 && changed.err().contains("seed was 42 and is 7"), changed.err());
+        Ran rest = run(with(command, "--resume"));
+        assertEquals(0, rest.code(), rest.err());
+        Map<String, String> got = KilledRun.files(out);
+        Files.move(out, dir.resolve("stopped"));
+        assertEquals(0, run(command.toArray()).code());
+        Map<String, String> expected = KilledRun.files(out);
+        expected.remove("report.json");
+        got.remove("report.json");
+        assertEquals(expected, got);
+    }
+
+    private static Object[] with(List<Object> command, Object... more) {
+        List<Object> all = new ArrayList<>(command);
+        all.addAll(List.of(more));
+        return all.toArray();
+    }
+}
