@@ -81,15 +81,15 @@ public final class GoldenMethods {
     public static Outcome hold(String model, String name, Closeness closeness, Predicate<String> compared, UnaryOperator<RunConfig> change) {
         JsonNode entry = entry(model, name);
         Outcome outcome = run(entry, name, change, Set.of());
-        Rows rows = new Rows(model, name);
+        List<String> failures = new ArrayList<>();
         for (EvaluationResult r : outcome.summary.evaluations()) {
             double theirs = entry.get("ppl").get(r.position().label()).asDouble();
             double difference = Math.abs(r.value() - theirs) / theirs;
-            rows.add("perplexity " + r.position().label(), r.value(), theirs, difference, difference <= closeness.perplexity);
+            row(failures, model, name, "perplexity " + r.position().label(), r.value(), theirs, difference, difference <= closeness.perplexity);
         }
-        compareScales(outcome, closeness, compared, rows);
-        compareWeights(outcome, closeness, compared, rows);
-        rows.finish();
+        compareScales(outcome, model, name, closeness, compared, failures);
+        compareWeights(outcome, model, name, closeness, compared, failures);
+        assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
         return outcome;
     }
 
@@ -205,7 +205,7 @@ public final class GoldenMethods {
         }
     }
 
-    private static void compareScales(Outcome o, Closeness closeness, Predicate<String> compared, Rows rows) {
+    private static void compareScales(Outcome o, String model, String name, Closeness closeness, Predicate<String> compared, List<String> failures) {
         int at = 0;
         for (int b = 0; o.golden.has("scale/b" + b + ".call0"); b++) {
             for (int c = 0; o.golden.has("scale/b" + b + ".call" + c); c++, at++) {
@@ -216,27 +216,27 @@ public final class GoldenMethods {
                     worst = Math.max(worst, Math.abs(ours[i] - theirs[i]) / Math.abs(theirs[i]));
                 }
                 if (closeness.differingShare < 1 && compared.test("scale b" + b + " call " + c)) {
-                    rows.add("scale b" + b + " call " + c, at < o.scales.size() ? ours[0] : Double.NaN, theirs[0], worst, worst < 1e-4);
+                    row(failures, model, name, "scale b" + b + " call " + c, at < o.scales.size() ? ours[0] : Double.NaN, theirs[0], worst, worst < 1e-4);
                 }
             }
         }
     }
 
-    private static void compareWeights(Outcome o, Closeness closeness, Predicate<String> compared, Rows rows) {
+    private static void compareWeights(Outcome o, String model, String name, Closeness closeness, Predicate<String> compared, List<String> failures) {
         for (Map.Entry<String, LayerResult> e : new java.util.TreeMap<>(o.layers).entrySet()) {
             if (closeness.differingShare < 1) {
                 String layer = e.getKey().replaceFirst(".*layers\\.(\\d+)\\.", "b$1.") + ".weight";
                 if (compared.test("fq/" + layer)) {
-                    compareWeight(o, "fq/" + layer, e.getValue().fake().data(), closeness, rows);
+                    compareWeight(o, model, name, "fq/" + layer, e.getValue().fake().data(), closeness, failures);
                 }
                 if (compared.test("trans/" + layer)) {
-                    compareWeight(o, "trans/" + layer, e.getValue().layer().weight().data(), closeness, rows);
+                    compareWeight(o, model, name, "trans/" + layer, e.getValue().layer().weight().data(), closeness, failures);
                 }
             }
         }
     }
 
-    private static void compareWeight(Outcome o, String key, float[] ours, Closeness closeness, Rows rows) {
+    private static void compareWeight(Outcome o, String model, String name, String key, float[] ours, Closeness closeness, List<String> failures) {
         if (!o.golden.has(key)) {
             return;
         }
@@ -250,45 +250,20 @@ public final class GoldenMethods {
             differing += Math.abs(ours[i] - theirs[i]) / max <= 1e-5 ? 0 : 1;
         }
         double share = (double) differing / theirs.length;
-        rows.add(key + " differing", differing, theirs.length, share, share <= closeness.differingShare && ours.length == theirs.length);
+        row(failures, model, name, key + " differing", differing, theirs.length, share, share <= closeness.differingShare && ours.length == theirs.length);
     }
 
-    /** One row a perplexity and one for all tensors of a case; those that are not close have rows of their own. */
-    private static final class Rows {
-
-        private final String model;
-        private final String name;
-        private final List<String> failures = new ArrayList<>();
-        private int tensors;
-        private double worst;
-
-        Rows(String model, String name) {
-            this.model = model;
-            this.name = name;
+    private static void row(List<String> failures, String model, String name, String what, double ours, double theirs, double difference, boolean pass) {
+        String line = String.format(Locale.ROOT, "%-8s %-22s %-42s ours %-14.7g LLMC's %-14.7g difference %-10.3g %s", model, name, what, ours, theirs, difference,
+                pass ? "pass" : "FAIL");
+        System.out.println(line);
+        if (what.startsWith("perplexity ")) {
+            GoldenTable.perplexity(model, name, what.substring("perplexity ".length()), ours, theirs, difference, pass);
+        } else if (what.endsWith(" differing")) {
+            GoldenTable.tensor(model, name, difference, pass);
         }
-
-        void add(String what, double ours, double theirs, double difference, boolean pass) {
-            boolean perplexity = what.startsWith("perplexity");
-            String line = String.format(Locale.ROOT, "%-8s %-22s %-42s ours %-12.7g LLMC's %-12.7g difference %-10.3g %s", model, name, what, ours, theirs,
-                    difference, pass ? "pass" : "FAIL");
-            if (perplexity || !pass) {
-                System.out.println(line);
-            }
-            if (!perplexity) {
-                tensors++;
-                worst = Math.max(worst, difference);
-            }
-            if (!pass) {
-                failures.add(line);
-            }
-        }
-
-        void finish() {
-            if (tensors > 0) {
-                System.out.printf(Locale.ROOT, "%-8s %-22s %-42s worst difference %-10.3g %s%n", model, name, tensors + " scales and weights", worst,
-                        failures.isEmpty() ? "pass" : "FAIL");
-            }
-            assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
+        if (!pass) {
+            failures.add(line);
         }
     }
 }

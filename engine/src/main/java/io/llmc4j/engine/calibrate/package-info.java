@@ -1,4 +1,5 @@
 /**
- * Calibration: token windows to first states, the store of states, and the statistics that a method can ask for.
+ * Calibration: token windows, what layers saw of them ({@link io.llmc4j.engine.calibrate.Inputs}), the hooks that gather it, and the store in which
+ * states wait between blocks, outside the heap and within a budget.
  */
 package io.llmc4j.engine.calibrate;
