@@ -129,10 +129,10 @@ public final class SpecialKeys {
                 flag("smooth_up_down", false, "learn scales between up and down projections")));
         t.put("OmniQuant", List.copyOf(omni));
         t.put("TesseraQ", List.of(needed(number("lr", "0.0005", "learning rate of the rounding")),
-                integer("iterations", "0", "steps between two hardenings"), number("wd", "", "weight decay"), integer("batch_size", "1", "samples a step"),
+                integer("iterations", "250", "steps between two hardenings"), number("wd", "", "weight decay"), integer("batch_size", "2", "samples a step"),
                 learning.get(0), flag("aug_loss", false, "add the loss against the output for quantized inputs"),
-                flag("optimize_scale", false, "learn the dequantization scales"), number("scale_lr", "", "their learning rate"),
-                new Setting("thresholds", Type.NUMBERS, "[]", List.of(), "share of weights still soft after each hardening"),
+                flag("optimize_scale", true, "learn the dequantization scales"), number("scale_lr", "", "their learning rate"),
+                new Setting("thresholds", Type.NUMBERS, "0.75 … 0.005, as LLMC's file", List.of(), "share of weights still soft after each hardening"),
                 flag("load_transform", false, "fold the scales in scale_path first"), flag("reduce_memory", false, "keep less in memory, with the same result")));
         t.put("HQQ", List.of(needed(integer("axis", "0", "0: groups along the output features; 1: along the input features")), needed(number("lp_norm", "0.7", "p of the norm")),
                 needed(number("beta", "10", "weight of the proximal term")), needed(number("kappa", "1.01", "its growth")),
@@ -146,7 +146,10 @@ public final class SpecialKeys {
         t.put("NormTweaking", List.of(needed(learning.get(0)), needed(integer("epochs", "50", "passes over the calibration data for each block")),
                 needed(number("ntweak_lr", "1e-6", "learning rate of the norm weights")), needed(number("gamma", "0.001", "growth of the rate with depth"))));
         t.put("AdaDim", List.of());
-        t.put("Quarot", List.of(text("rotate_mode", "hadamard", "the rotation of the residual stream", "hadamard", "random")));
+        t.put("Quarot", List.of(text("rotate_mode", "hadamard", "the rotation of the residual stream", "hadamard", "random"),
+                text("rotation_path", "", "a safetensors file whose tensor Q [hidden, hidden] is used instead of a drawn rotation"),
+                new Setting("keep_embedding_mean", Type.BOOLEAN, "true, false under compat: llmc", List.of(),
+                        "LLMC removes the mean of every embedding row, which changes models with RMS norms")));
         t.put("SpinQuant", List.of(number("lr", "1.5", "learning rate of Cayley descent"), integer("steps", "100", "its steps"),
                 text("rotate_mode", "hadamard", "where it starts", "hadamard", "random")));
         return t;

@@ -17,8 +17,8 @@ import java.util.SplittableRandom;
  * with {@code online_rotate} the inputs of down projections and attention outputs are Hadamard-rotated while the model runs.
  *
  * <p>Settings: LLMC's {@code rotate_mode} (hadamard, random) and {@code online_rotate}; ours: {@code rotation_path}, a safetensors file whose tensor Q
- * [hidden, hidden] is used instead of a drawn one, and {@code keep_embedding_mean} (LLMC removes the mean of every embedding row, which
- * changes models with RMS norms a little).
+ * [hidden, hidden] is used instead of a drawn one, and {@code keep_embedding_mean}: true by default, since removing the mean of every
+ * embedding row changes what a model with RMS norms computes; LLMC removes it (ODD-62), and so does {@code compat: llmc}.
  */
 final class Quarot implements Method {
 
@@ -35,7 +35,7 @@ final class Quarot implements Method {
     @Override
     public List<Stage> recipe(MethodOptions options) {
         return List.of(new Rotate(options.choice("rotate_mode", "hadamard", "random"), options.flag("online_rotate", false), options.text("rotation_path", ""),
-                options.flag("keep_embedding_mean", false)));
+                options.flag("keep_embedding_mean", !options.llmcCompatible())));
     }
 
     private record Rotate(String mode, boolean online, String path, boolean keepMean) implements Transform {
