@@ -1,19 +1,24 @@
 package io.llmc4j.engine.method;
 
+import io.llmc4j.engine.calibrate.Gathering;
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Products;
+import io.llmc4j.engine.model.Folding;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.RangeLayout;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.List;
 
 /** The statistics and the formula of AWQ's scale (arXiv 2306.00978; spec 3.2): pure functions on matrices. */
-final class AwqScale {
+public final class AwqScale {
 
     /** Scales below this are raised to it. */
     static final float SMALLEST = 1e-4f;
 
     /** How a scale follows from the statistics. */
-    enum Version {
+    public enum Version {
         /** c^r / w^(1 - r) */
         V1,
         /** c^r */
@@ -29,7 +34,7 @@ final class AwqScale {
      *
      * @param granularity of the weights; per tensor counts each row as a range
      */
-    static float[] weightImportance(List<Matrix> weights, Granularity granularity) {
+    public static float[] weightImportance(List<Matrix> weights, Granularity granularity) {
         int in = weights.getFirst().cols();
         double[] sum = new double[in];
         for (Matrix w : weights) {
@@ -59,6 +64,28 @@ final class AwqScale {
         return out;
     }
 
+    /**
+     * The loss of a scale where the inspected module is one linear layer with float inputs, but for the factor 1 / (tokens * outputs):
+     * sum over outputs of d G dᵀ with d = rounded(w t) / t - w.
+     *
+     * @param gram XᵀX of the inputs, [in, in]
+     */
+    public static double quadraticLoss(Matrix w, Matrix gram, float[] t, Quantizer quantizer) {
+        Matrix d = w.copy();
+        Folding.multiplyColumns(d, t);
+        d = quantizer.fakeQuantize(d);
+        Gathering.divideRows(d, t);
+        for (int i = 0; i < d.data().length; i++) {
+            d.data()[i] -= w.data()[i];
+        }
+        Matrix dg = Products.multiply(d, gram);
+        double sum = 0;
+        for (int r = 0; r < d.rows(); r++) {
+            sum += Kernels.get().dot(d.cols(), dg.data(), r * d.cols(), d.data(), r * d.cols());
+        }
+        return sum;
+    }
+
     /** Adds |x| of the samples {@code from} to {@code to - 1} column by column. */
     static void addMagnitudes(Hidden x, int from, int to, double[] sum) {
         int n = x.data().cols();
@@ -75,7 +102,7 @@ final class AwqScale {
      * @param c mean magnitude of each channel
      * @param w importance by the weights (V1 only)
      */
-    static float[] of(Version version, float[] c, float[] w, double ratio) {
+    public static float[] of(Version version, float[] c, float[] w, double ratio) {
         double r = (float) ratio;
         float[] t = new float[c.length];
         float max = Float.NEGATIVE_INFINITY;

@@ -207,17 +207,7 @@ final class AwqSearch {
 
         @Override
         public double of(float[] t) {
-            Matrix d = scaledAndRounded(layer, t);
-            Gathering.divideRows(d, t);
-            for (int i = 0; i < d.data().length; i++) {
-                d.data()[i] -= layer.weight().data()[i];
-            }
-            Matrix dg = Products.multiply(d, gram);
-            double sum = 0;
-            for (int r = 0; r < d.rows(); r++) {
-                sum += Kernels.get().dot(d.cols(), dg.data(), r * d.cols(), d.data(), r * d.cols());
-            }
-            return sum / elements(layer.out());
+            return AwqScale.quadraticLoss(layer.weight(), gram, t, work.weightQuantizer(layer).orElseThrow()) / elements(layer.out());
         }
 
         @Override

@@ -17,7 +17,7 @@ import java.util.Optional;
  * <p>With d = rounded - w, the error of a group is the mean over tokens of (xq · d + (xq - x) · w)². With more tokens than columns in a group it is
  * computed as a quadratic form in d with the group's Gram matrix, so tokens cost once and not once a candidate.
  */
-final class ClipSearch {
+public final class ClipSearch {
 
     /** Candidates i = 0 … 9 with factor 1 - i / 20. */
     private static final int CANDIDATES = 10;
@@ -29,7 +29,7 @@ final class ClipSearch {
     private static final int SMALL_CHUNK = 64;
 
     /** Best ends of the range of each (row, group), row-major [rows * groups]. */
-    record Ranges(float[] lo, float[] hi, int groups) { }
+    public record Ranges(float[] lo, float[] hi, int groups) { }
 
     private final Quantizer quantizer;
     private final Optional<ActivationRounding> rounding;
@@ -41,7 +41,7 @@ final class ClipSearch {
      * @param symmetric both ends shrink as one: ±max|w| ({@code clip_sym})
      * @param byFactors v2: ranges come from clip factors; false (v1): from the clamped weight
      */
-    ClipSearch(Quantizer quantizer, Optional<ActivationRounding> rounding, boolean symmetric, boolean byFactors) {
+    public ClipSearch(Quantizer quantizer, Optional<ActivationRounding> rounding, boolean symmetric, boolean byFactors) {
         this.quantizer = quantizer;
         this.rounding = rounding;
         this.symmetric = symmetric;
@@ -57,7 +57,7 @@ final class ClipSearch {
      * @param w [out, in]
      * @param x [tokens, in]
      */
-    Ranges best(Matrix w, Matrix x) {
+    public Ranges best(Matrix w, Matrix x) {
         int length = rangeLength(quantizer.scheme().granularity(), w.cols());
         int groups = w.cols() / length;
         Ranges out = new Ranges(new float[w.rows() * groups], new float[w.rows() * groups], groups);

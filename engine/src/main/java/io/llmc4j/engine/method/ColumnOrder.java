@@ -8,16 +8,16 @@ import java.util.Arrays;
  * @param order     column at each place
  * @param quantized columns rounded, the first ones of {@code order}; those after them are kept
  */
-record ColumnOrder(int[] order, int quantized) {
+public record ColumnOrder(int[] order, int quantized) {
 
-    static ColumnOrder natural(int n) {
+    public static ColumnOrder natural(int n) {
         int[] order = new int[n];
         Arrays.setAll(order, i -> i);
         return new ColumnOrder(order, n);
     }
 
     /** Falling by value, equal ones in their own order. */
-    static ColumnOrder falling(float[] diagonal) {
+    public static ColumnOrder falling(float[] diagonal) {
         Integer[] boxed = new Integer[diagonal.length];
         Arrays.setAll(boxed, i -> i);
         Arrays.sort(boxed, (a, b) -> Float.compare(diagonal[b], diagonal[a]));
@@ -25,7 +25,7 @@ record ColumnOrder(int[] order, int quantized) {
     }
 
     /** The {@code kept} columns with the largest values go last, the largest first among them; the rest keep their order. */
-    static ColumnOrder keeping(float[] diagonal, int kept) {
+    public static ColumnOrder keeping(float[] diagonal, int kept) {
         int[] falling = falling(diagonal).order;
         boolean[] isKept = new boolean[diagonal.length];
         for (int i = 0; i < kept; i++) {
@@ -42,7 +42,7 @@ record ColumnOrder(int[] order, int quantized) {
         return new ColumnOrder(order, at);
     }
 
-    boolean isNatural() {
+    public boolean isNatural() {
         for (int i = 0; i < order.length; i++) {
             if (order[i] != i) {
                 return false;
@@ -51,7 +51,7 @@ record ColumnOrder(int[] order, int quantized) {
         return true;
     }
 
-    int[] quantizedColumns() {
+    public int[] quantizedColumns() {
         return Arrays.copyOf(order, quantized);
     }
 }

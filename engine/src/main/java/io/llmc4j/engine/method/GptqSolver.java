@@ -15,7 +15,7 @@ import java.util.Arrays;
  * <p>Left-looking: before a block of columns is rounded, one product brings all earlier errors into it; within the block, rows go in tiles with
  * their columns contiguous, so that the rows lie in the lanes. Rows are independent of each other, so tiles run in parallel.
  */
-final class GptqSolver {
+public final class GptqSolver {
 
     /** Rows of a tile: a block of 128 columns and its errors stay in the second-level cache. */
     private static final int TILE = 64;
@@ -29,7 +29,7 @@ final class GptqSolver {
      * @param blockSize    columns whose updates are gathered
      * @param staticGroups group parameters come from the weight as it was, not from the compensated one
      */
-    GptqSolver(Quantizer quantizer, boolean llmcCompatible, int blockSize, boolean staticGroups) {
+    public GptqSolver(Quantizer quantizer, boolean llmcCompatible, int blockSize, boolean staticGroups) {
         this.quantizer = quantizer;
         this.perRow = Quantizer.of(quantizer.scheme().withGranularity(Granularity.PER_CHANNEL), llmcCompatible);
         this.blockSize = blockSize;
@@ -40,13 +40,13 @@ final class GptqSolver {
      * @param weight compensated, not rounded, columns in their own order: rounding it with {@code params} gives GPTQ's codes
      * @param params of each range: per group in the order of the columns' walk when groups are dynamic, else in the columns' own order
      */
-    record Solution(Matrix weight, QuantParams params) { }
+    public record Solution(Matrix weight, QuantParams params) { }
 
     /**
      * @param w       [out, in], not changed
      * @param inverse of the layer's Hessian, with the order of the columns
      */
-    Solution solve(Matrix w, InverseHessian inverse) {
+    public Solution solve(Matrix w, InverseHessian inverse) {
         return new Walk(w, inverse).run();
     }
 

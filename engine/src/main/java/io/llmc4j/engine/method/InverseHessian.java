@@ -15,7 +15,7 @@ import io.llmc4j.engine.tensor.Matrix;
  * @param damping share of the mean diagonal that was added
  * @param raised  whether that is more than was asked for
  */
-record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double damping, boolean raised) {
+public record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double damping, boolean raised) {
 
     /** More damping than this and the Hessian says nothing any more. */
     private static final double LARGEST_DAMPING = 10;
@@ -27,12 +27,12 @@ record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double da
      * @param damping share of the mean diagonal
      * @param where for errors
      */
-    static InverseHessian of(Matrix h, ColumnOrder order, double damping, String where) {
+    public static InverseHessian of(Matrix h, ColumnOrder order, double damping, String where) {
         return of(h, order, damping, Precision.FLOAT64, where);
     }
 
     /** @param precision of the factorisation; LLMC's is float32, which decides ties that are closer than its rounding */
-    static InverseHessian of(Matrix h, ColumnOrder order, double damping, Precision precision, String where) {
+    public static InverseHessian of(Matrix h, ColumnOrder order, double damping, Precision precision, String where) {
         int n = h.rows();
         boolean[] dead = new boolean[n];
         Matrix p = new Matrix(n, n);
@@ -72,7 +72,7 @@ record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, double da
         }
     }
 
-    int deadColumns() {
+    public int deadColumns() {
         int n = 0;
         for (boolean b : dead) {
             n += b ? 1 : 0;
