@@ -25,6 +25,6 @@ public final class Main {
 
     /** Runs one command line; returns its exit code. */
     public static int run(PrintWriter out, PrintWriter err, String... args) {
-        return Llmc4j.commandLine(out, err).execute(args);
+        return Llmc4j.commandLine(out, err, args).execute(args);
     }
 }

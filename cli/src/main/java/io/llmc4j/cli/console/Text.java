@@ -54,14 +54,14 @@ public final class Text {
         return a >= 1e-3 && a < 1e5 ? String.format(Locale.ROOT, a < 1 ? "%.5f" : a < 1000 ? "%.3f" : "%.1f", v) : String.format(Locale.ROOT, "%.2e", v);
     }
 
-    /** Wraps at spaces. */
+    /** Wraps at spaces, lines of {@code width} characters besides the indent of all but the first. */
     public static String wrap(String text, int width, String indent) {
         StringBuilder out = new StringBuilder();
         int column = 0;
         for (String word : text.split(" ")) {
             if (column > 0 && column + 1 + word.length() > width) {
                 out.append('\n').append(indent);
-                column = indent.length();
+                column = 0;
             } else if (column > 0) {
                 out.append(' ');
                 column++;
