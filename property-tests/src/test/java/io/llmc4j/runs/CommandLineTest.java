@@ -63,7 +63,7 @@ class CommandLineTest {
         }
         String quantize = run("quantize", "--help").out();
         // Every option that may be left out says what then happens.
-        for (String block : quantize.substring(quantize.indexOf("  -m,")).split("\n(?=  +-)")) {
+        for (String block : quantize.substring(quantize.indexOf("  -m,")).split("\n(?=  (-[a-zA-Z],|    --))")) {
             String text = block.replaceAll("\\s+", " ");
             if (!text.contains("--help") && !text.contains("--version") && !text.contains("--out=") && !text.contains("--asymmetric ")) {
                 assertTrue(text.toLowerCase(java.util.Locale.ROOT).contains("default:"), text);
