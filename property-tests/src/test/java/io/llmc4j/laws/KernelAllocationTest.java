@@ -74,6 +74,7 @@ class KernelAllocationTest {
         calls.put("max", () -> k.max(N, a, 0));
         calls.put("absMax", () -> k.absMax(N, a, 0));
         calls.put("logSumExp", () -> k.logSumExp(N, a, 0));
+        calls.put("subtractProducts", () -> { k.subtractProducts(N / 4, 3, b, 0, a, 0, N / 4, out, 0); return 0; });
         calls.put("axpy", () -> { k.axpy(N, 0f, a, 0, out, 0); return 0; });
         calls.put("multiply", () -> { k.multiply(N, a, 0, b, 0, out, 0); return 0; });
         calls.put("add", () -> { k.add(N, a, 0, b, 0, out, 0); return 0; });

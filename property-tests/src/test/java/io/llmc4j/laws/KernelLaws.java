@@ -92,6 +92,13 @@ class KernelLaws {
         float alpha = values(r, 1)[0];
         float[] out = values(r, n + off + 1);
         law("axpy", out, (k, y) -> { k.axpy(n, alpha, a, off, y, off); return 0f; });
+        int ldx = n + 2;
+        float[] rows = values(r, 5 * ldx + off);
+        float[] factors = values(r, 5);
+        for (int count = 0; count <= 5; count += 5) {
+            int c = count;
+            law("subtractProducts " + c, out, (k, y) -> { k.subtractProducts(n, c, factors, 0, rows, off, ldx, y, off); return 0f; });
+        }
         law("multiply", out, (k, y) -> { k.multiply(n, a, off, b, 2 * off, y, off); return 0f; });
         law("add", out, (k, y) -> { k.add(n, a, off, b, 2 * off, y, off); return 0f; });
         law("scale", out, (k, y) -> { k.scale(n, alpha, y, off); return 0f; });

@@ -64,6 +64,13 @@ public interface Kernels {
     /** y += alpha * x, one fused multiply-add an element. */
     void axpy(int n, float alpha, float[] x, int xOff, float[] y, int yOff);
 
+    /**
+     * y -= a[k] * x_k for k = 0 … count - 1 in that order, each with two roundings (no fused multiply-add): GPTQ's spreading of errors.
+     *
+     * @param x row k is {@code x[xOff + k * ldx …]}, n elements
+     */
+    void subtractProducts(int n, int count, float[] a, int aOff, float[] x, int xOff, int ldx, float[] y, int yOff);
+
     /** out = a * b, element by element (no accumulation). */
     void multiply(int n, float[] a, int aOff, float[] b, int bOff, float[] out, int outOff);
 

@@ -135,6 +135,15 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void subtractProducts(int n, int count, float[] a, int aOff, float[] x, int xOff, int ldx, float[] y, int yOff) {
+        for (int k = 0; k < count; k++) {
+            for (int i = 0; i < n; i++) {
+                y[yOff + i] -= a[aOff + k] * x[xOff + k * ldx + i];
+            }
+        }
+    }
+
+    @Override
     public void multiply(int n, float[] a, int aOff, float[] b, int bOff, float[] out, int outOff) {
         for (int i = 0; i < n; i++) {
             out[outOff + i] = a[aOff + i] * b[bOff + i];

@@ -101,6 +101,49 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void subtractProducts(int n, int count, float[] a, int aOff, float[] x, int xOff, int ldx, float[] y, int yOff) {
+        int i = 0;
+        for (; i <= n - 4 * L; i += 4 * L) {
+            subtractFour(count, a, aOff, x, xOff + i, ldx, y, yOff + i);
+        }
+        for (; i <= n - L; i += L) {
+            FloatVector v = FloatVector.fromArray(F, y, yOff + i);
+            for (int k = 0; k < count; k++) {
+                v = v.sub(FloatVector.fromArray(F, x, xOff + k * ldx + i).mul(a[aOff + k]));
+            }
+            v.intoArray(y, yOff + i);
+        }
+        for (; i < n; i++) {
+            float v = y[yOff + i];
+            for (int k = 0; k < count; k++) {
+                v -= a[aOff + k] * x[xOff + k * ldx + i];
+            }
+            y[yOff + i] = v;
+        }
+    }
+
+    /** Four vectors of y stay in registers while k runs. */
+    private static void subtractFour(int count, float[] a, int aOff, float[] x, int xOff, int ldx, float[] y, int yOff) {
+        FloatVector v0 = FloatVector.fromArray(F, y, yOff);
+        FloatVector v1 = FloatVector.fromArray(F, y, yOff + L);
+        FloatVector v2 = FloatVector.fromArray(F, y, yOff + 2 * L);
+        FloatVector v3 = FloatVector.fromArray(F, y, yOff + 3 * L);
+        int at = xOff;
+        for (int k = 0; k < count; k++) {
+            FloatVector f = FloatVector.broadcast(F, a[aOff + k]);
+            v0 = v0.sub(FloatVector.fromArray(F, x, at).mul(f));
+            v1 = v1.sub(FloatVector.fromArray(F, x, at + L).mul(f));
+            v2 = v2.sub(FloatVector.fromArray(F, x, at + 2 * L).mul(f));
+            v3 = v3.sub(FloatVector.fromArray(F, x, at + 3 * L).mul(f));
+            at += ldx;
+        }
+        v0.intoArray(y, yOff);
+        v1.intoArray(y, yOff + L);
+        v2.intoArray(y, yOff + 2 * L);
+        v3.intoArray(y, yOff + 3 * L);
+    }
+
+    @Override
     public void multiply(int n, float[] a, int aOff, float[] b, int bOff, float[] out, int outOff) {
         int i = 0;
         for (; i <= n - L; i += L) {

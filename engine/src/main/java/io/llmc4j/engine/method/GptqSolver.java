@@ -147,8 +147,15 @@ public final class GptqSolver {
             if (reach > to) {
                 spread(beyond, from, to, reach - to);
             }
+            int width = to - from;
+            float[] factor = new float[width * width];
+            for (int k = 0; k < width; k++) {
+                for (int c = k; c < width; c++) {
+                    factor[c * width + k] = upper[(from + k) * cols + from + c];
+                }
+            }
             int tiles = (rows + TILE - 1) / TILE;
-            Parallel.forEach(tiles, t -> new Tile(t * TILE, Math.min(rows, (t + 1) * TILE), from, to, beyond).run());
+            Parallel.forEach(tiles, t -> new Tile(t * TILE, Math.min(rows, (t + 1) * TILE), from, to, factor, beyond).run());
         }
 
         /** Some rows of one block of columns, transposed. */
@@ -158,6 +165,8 @@ public final class GptqSolver {
             private final int n;
             private final int from;
             private final int width;
+            /** The block of U, transposed: row c has what the columns before c bring to c. */
+            private final float[] factor;
             private final Matrix beyond;
             /** [width][n] */
             private final float[] panel;
@@ -165,11 +174,12 @@ public final class GptqSolver {
             private final float[] tileScales;
             private final float[] tileZeros;
 
-            Tile(int firstRow, int endRow, int from, int to, Matrix beyond) {
+            Tile(int firstRow, int endRow, int from, int to, float[] factor, Matrix beyond) {
                 this.firstRow = firstRow;
                 this.n = endRow - firstRow;
                 this.from = from;
                 this.width = to - from;
+                this.factor = factor;
                 this.beyond = beyond;
                 this.panel = new float[width * n];
                 this.error = new float[width * n];
@@ -183,6 +193,7 @@ public final class GptqSolver {
             }
 
             void run() {
+                Kernels kernels = Kernels.get();
                 float[] rounded = new float[n];
                 int loaded = -1;
                 for (int c = 0; c < width; c++) {
@@ -195,13 +206,11 @@ public final class GptqSolver {
                         loaded = group;
                     }
                     int at = c * n;
+                    kernels.subtractProducts(n, c, factor, c * width, error, 0, n, panel, at);
                     quantizer.fakeQuantizeColumn(n, panel, at, tileScales, tileZeros, rounded, 0);
-                    float pivot = upper[(from + c) * cols + from + c];
+                    float pivot = factor[c * width + c];
                     for (int r = 0; r < n; r++) {
                         error[at + r] = (panel[at + r] - rounded[r]) / pivot;
-                    }
-                    for (int next = c + 1; next < width; next++) {
-                        subtract(n, error, at, upper[(from + c) * cols + from + next], panel, next * n);
                     }
                 }
                 for (int r = 0; r < n; r++) {
@@ -250,13 +259,6 @@ public final class GptqSolver {
                     }
                 }
             }
-        }
-    }
-
-    /** y -= a * x with two roundings, as the reference computes it. */
-    private static void subtract(int n, float[] x, int xOff, float a, float[] y, int yOff) {
-        for (int i = 0; i < n; i++) {
-            y[yOff + i] -= a * x[xOff + i];
         }
     }
 }
