@@ -14,13 +14,13 @@ import java.util.Set;
  * Vector kernels of every forced width in one process. A width is a constant of its classes, so each width gets these classes again from
  * a loader of its own; what tests and kernels share (the interface, threads) comes from the parent.
  */
-final class VectorWidths {
+public final class VectorWidths {
 
     private static final String PACKAGE = "io.llmc4j.engine.kernel.";
     private static final Set<String> SHARED = Set.of(Kernels.class.getName(), Activation.class.getName(), Parallel.class.getName());
     private static final String PROPERTY = "llmc4j.vector.bits";
 
-    static final Map<String, Kernels> ALL = load();
+    public static final Map<String, Kernels> ALL = load();
 
     private VectorWidths() {
     }
