@@ -6,10 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.llmc4j.cli.Main;
-import io.llmc4j.engine.safetensors.SafetensorsFile;
-import io.llmc4j.engine.safetensors.SafetensorsWriter;
-import io.llmc4j.engine.safetensors.TensorDeclaration;
-import io.llmc4j.engine.safetensors.WriterOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -30,7 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
 class EveryConfigurationTest {
 
     private static final Path ROOT = Path.of(System.getProperty("llmc4j.root"));
-    private static final int BLOCKS = 2;
     /** Perplexity may grow by this factor; noise would be far above. */
     private static final double BROKEN = 1.5;
     private static final Map<String, List<String>> SHORTER = Map.of(
@@ -44,7 +39,7 @@ class EveryConfigurationTest {
 
     @TestFactory
     Stream<DynamicTest> configurations() throws IOException {
-        Path model = twoBlocks();
+        Path model = SampleBlocks.write(dir.resolve("model"), 2);
         Path text = ROOT.resolve("cli/samples/evaluation.txt");
         Path evaluation = Files.writeString(dir.resolve("eval.txt"), Files.readString(text).substring(0, 1000));
         try (Stream<Path> files = Files.list(ROOT.resolve("cli/src/main/resources/configs"))) {
@@ -80,22 +75,5 @@ class EveryConfigurationTest {
             before = e.get("position").asText().equals("pretrain") ? value : before;
             assertTrue(before == 0 || value < before * BROKEN, e + " after " + before);
         }
-    }
-
-    private static Path twoBlocks() throws IOException {
-        Path sample = ROOT.resolve("cli/samples/tiny-llama-en");
-        Path out = Files.createDirectories(dir.resolve("model"));
-        Files.copy(sample.resolve("tokenizer.json"), out.resolve("tokenizer.json"));
-        Files.copy(sample.resolve("tokenizer_config.json"), out.resolve("tokenizer_config.json"));
-        Files.writeString(out.resolve("config.json"), Files.readString(sample.resolve("config.json")).replace("\"num_hidden_layers\": 6", "\"num_hidden_layers\": " + BLOCKS));
-        try (SafetensorsFile in = SafetensorsFile.open(sample.resolve("model.safetensors"))) {
-            List<String> kept = in.names().stream().filter(n -> !n.matches("model\\.layers\\.[" + BLOCKS + "-9]\\..*")).toList();
-            List<TensorDeclaration> declared = kept.stream().map(n -> TensorDeclaration.of(n, in.tensor(n))).toList();
-            try (SafetensorsWriter w = SafetensorsWriter.create(out.resolve("model.safetensors"), declared, Map.of("format", "pt"), WriterOptions.STRICT)) {
-                kept.forEach(n -> w.write(n, in.tensor(n)));
-                w.finish();
-            }
-        }
-        return out;
     }
 }

@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -72,5 +74,24 @@ class LauncherTest {
         Ran r = run(dir, Map.of("JAVA_HOME", old.toString()), LAUNCHER.toString(), "--version");
         assertTrue(r.code() == 0 || r.code() == 2 && r.err().contains("needs a JDK of version 25.0.3 or later, and found only these:") && r.err().contains("21.0.5"),
                 r.toString());
+    }
+
+    /** Law 1 of the house, from the outside: the same files for any number of threads, any vector width, and the kernels of the definition. */
+    @Test
+    void theSameBytesEverywhere() throws Exception {
+        Path model = SampleBlocks.write(dir.resolve("model"), 1);
+        Map<String, String> first = Map.of();
+        for (List<String> way : List.of(List.of("--threads=1", ""), List.of("--threads=2", "-Dllmc4j.vector.bits=128"),
+                List.of("--threads=2", "-Dllmc4j.kernels=scalar"))) {
+            Path out = dir.resolve("o" + way.hashCode());
+            Ran r = run(dir, Map.of("LLMC4J_JAVA_OPTS", way.get(1)), LAUNCHER.toString(), "quantize", model.toString(), "--method",
+                    "awq", "--samples", "1", "--seq-len", "16", "--no-eval", "--out", out.toString(), way.get(0));
+            assertEquals(0, r.code(), r.toString());
+            Map<String, String> files = new TreeMap<>();
+            new ObjectMapper().readTree(out.resolve("report.json").toFile()).get("files").forEach(f -> files.put(f.get("name").asText(), f.get("sha256").asText()));
+            assertTrue(files.containsKey("model.safetensors"), files.toString());
+            first = first.isEmpty() ? files : first;
+            assertEquals(first, files, way.toString());
+        }
     }
 }
