@@ -1,7 +1,6 @@
 package io.llmc4j.engine.calibrate;
 
-import io.llmc4j.engine.kernel.Kernels;
-import io.llmc4j.engine.kernel.Products;
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.method.Need;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.Linear;
@@ -17,15 +16,13 @@ public final class Gathering implements AutoCloseable {
 
     private final Set<Need> what;
     private final Optional<StoredInputs> inputs;
-    private final Optional<Matrix> gram;
+    private final Optional<HessianSum> hessian;
     private final Optional<float[]> maxima;
-    private int samples;
-    private int lastBatch = -1;
 
     public Gathering(Set<Need> what, int features, StateStore store, String name) {
         this.what = Set.copyOf(what);
         inputs = what.contains(Need.INPUTS) ? Optional.of(new StoredInputs(store.states(name), features)) : Optional.empty();
-        gram = what.contains(Need.HESSIANS) ? Optional.of(new Matrix(features, features)) : Optional.empty();
+        hessian = what.contains(Need.HESSIANS) ? Optional.of(new HessianSum(features)) : Optional.empty();
         maxima = what.contains(Need.CHANNEL_MAXIMA) ? Optional.of(new float[features]) : Optional.empty();
     }
 
@@ -40,26 +37,13 @@ public final class Gathering implements AutoCloseable {
     public void add(Linear layer, Matrix x, int batch, int tokens, int logicalBatch, boolean routed) {
         inputs.ifPresent(i -> i.add(logicalBatch, new Hidden(batch, tokens, x)));
         maxima.ifPresent(m -> max(x, m));
-        int before = samples;
-        if (!routed) {
-            samples += batch;
-        } else if (logicalBatch != lastBatch) {
-            samples++;
-        }
-        lastBatch = logicalBatch;
-        gram.ifPresent(h -> addToHessian(h, layer, x, before));
-    }
-
-    /** H = H n / (n + B), then H += (sqrt(2 / (n + B)) x)ᵀ (sqrt(2 / (n + B)) x): LLMC's roundings, in float32 and in the order of the tokens. */
-    private void addToHessian(Matrix h, Linear layer, Matrix x, int before) {
-        Kernels kernels = Kernels.get();
-        if (before != samples) {
-            kernels.scale(h.data().length, (float) ((double) before / samples), h.data(), 0);
-        }
-        Matrix seen = x.copy();
-        layer.inputRotation().ifPresent(r -> r.rotate(seen));
-        kernels.scale(seen.data().length, (float) Math.sqrt(2.0 / samples), seen.data(), 0);
-        Products.addGram(seen, h);
+        hessian.ifPresent(h -> {
+            if (routed) {
+                h.addRouted(layer, x, logicalBatch);
+            } else {
+                h.addSequences(layer, x, batch, tokens);
+            }
+        });
     }
 
     private static void max(Matrix x, float[] m) {
@@ -77,7 +61,7 @@ public final class Gathering implements AutoCloseable {
 
     /** (2 / samples) XᵀX, a copy. */
     public Matrix hessian() {
-        return gram.orElseThrow().copy();
+        return hessian.orElseThrow().value();
     }
 
     public float[] maxima() {
@@ -98,7 +82,7 @@ public final class Gathering implements AutoCloseable {
                 m[i] /= scale[i];
             }
         });
-        return gram.isEmpty();
+        return hessian.isEmpty();
     }
 
     /** x[:, j] -= shift[j]. Only inputs can follow a shift. */
@@ -114,12 +98,12 @@ public final class Gathering implements AutoCloseable {
                 in.set(c, h);
             }
         });
-        return gram.isEmpty() && maxima.isEmpty();
+        return hessian.isEmpty() && maxima.isEmpty();
     }
 
     /** x[:, j] /= scale[j]. */
     public static void divideRows(Matrix x, float[] scale) {
-        io.llmc4j.engine.kernel.Parallel.forRange(x.rows(), (from, to) -> {
+        Parallel.forRange(x.rows(), (from, to) -> {
             for (int r = from; r < to; r++) {
                 int at = r * x.cols();
                 for (int j = 0; j < scale.length; j++) {

@@ -201,7 +201,11 @@ final class AwqSearch {
             this.layer = layer;
             this.gram = new Matrix(layer.in(), layer.in());
             for (int c = 0; c < firstBatchChunks; c++) {
-                Products.addGram(inputs.chunk(c).data(), gram);
+                // Sequence by sequence, so that the sum does not depend on the chunks.
+                Hidden h = inputs.chunk(c);
+                for (int b = 0; b < h.batch(); b++) {
+                    Products.addGram(h.data().rows(b * h.tokens(), (b + 1) * h.tokens()), gram);
+                }
             }
         }
 
@@ -257,7 +261,7 @@ final class AwqSearch {
                     Hidden h = inputs.chunk(c);
                     Gathering.divideRows(h.data(), t);
                     Hidden in = rounding.isPresent() ? h.with(rounding.get().fakeQuantize(h.data(), h.batch(), h.tokens())) : h;
-                    sum += squaredDistance(inspect(in), targets.get(c).data());
+                    sum = addSquaredDistance(inspect(in), targets.get(c).data(), sum);
                 }
                 return sum / elements(outputs);
             } finally {
@@ -267,14 +271,15 @@ final class AwqSearch {
             }
         }
 
-        private static double squaredDistance(Matrix a, Matrix b) {
+        /** Row by row onto the sum so far: the same additions for any chunks. */
+        private static double addSquaredDistance(Matrix a, Matrix b, double before) {
             double[] rows = new double[a.rows()];
             Parallel.forRange(a.rows(), (from, to) -> {
                 for (int r = from; r < to; r++) {
                     rows[r] = Kernels.get().squaredDistance(a.cols(), a.data(), r * a.cols(), b.data(), r * a.cols());
                 }
             });
-            double sum = 0;
+            double sum = before;
             for (double r : rows) {
                 sum += r;
             }
