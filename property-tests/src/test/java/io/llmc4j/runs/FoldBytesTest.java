@@ -6,8 +6,6 @@ import io.llmc4j.engine.calibrate.CalibrationSet;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.evaluate.EvaluationResult;
 import io.llmc4j.engine.evaluate.Position;
-import io.llmc4j.engine.kernel.Kernels;
-import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.pipeline.BlockFold;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.RunConfig;
@@ -25,13 +23,12 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A run's result depends on the model, the data, the configuration and the seed: not on threads, kernels, or how much memory there is. */
+/** A run's result does not depend on how much memory it may have: on how many samples flow together, or on where their states wait. */
 class FoldBytesTest {
 
     private static final QuantScheme FOUR = QuantScheme.integer(4, false, Granularity.perGroup(64));
@@ -42,18 +39,10 @@ class FoldBytesTest {
     @TempDir
     static Path directory;
     private static Path model;
-    private final Kernels kernels = Kernels.get();
-    private final int threads = Parallel.threads();
 
     @BeforeAll
     static void unpack() {
         model = GoldenModels.llama(directory);
-    }
-
-    @AfterEach
-    void restore() {
-        Kernels.use(kernels);
-        Parallel.setThreads(threads);
     }
 
     static Stream<RunConfig> runs() {
@@ -96,13 +85,8 @@ class FoldBytesTest {
 
     @ParameterizedTest
     @MethodSource("runs")
-    void threadsKernelsAndMemory(RunConfig config) {
-        Parallel.setThreads(1);
+    void littleMemory(RunConfig config) {
         Map<String, Integer> expected = bits(config);
-        Parallel.setThreads(3);
-        assertEquals(expected, bits(config), "three threads");
         assertEquals(expected, bits(config.withMemory(new RunConfig.Memory(0, 48))), "chunks of two samples, states in a file");
-        Kernels.use(Kernels.named("scalar"));
-        assertEquals(expected, bits(config), "scalar kernels");
     }
 }
