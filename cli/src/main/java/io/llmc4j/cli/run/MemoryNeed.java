@@ -61,7 +61,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         boolean experts = hessian && job.layers().stream().anyMatch(l -> l.role().isExpert());
         long together = Math.max(chunkTokens, longest);
         int heads = spec.layers().stream().map(LayerSpec::attention).mapToInt(a -> a.heads()).max().orElse(1);
-        long work = together * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
+        // and no token flows through it
+        long work = streamed ? 0 : together * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
         long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
