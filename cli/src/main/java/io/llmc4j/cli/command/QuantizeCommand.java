@@ -63,7 +63,7 @@ final class QuantizeCommand implements Callable<Integer> {
             showDefaultValue = Visibility.NEVER)
     private Optional<Path> calibration = Optional.empty();
 
-    @Option(names = "--samples", paramLabel = "N", description = "windows of calibration text, drawn at random places (default: 128; 16 for awq and osplus, "
+    @Option(names = "--samples", paramLabel = "N", description = "windows of calibration text, drawn at random places (default: 128; 8 for awq, 16 for osplus, "
             + "which pass over them dozens of times)", showDefaultValue = Visibility.NEVER)
     private Optional<Integer> samples = Optional.empty();
 

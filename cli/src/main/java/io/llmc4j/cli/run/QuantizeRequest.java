@@ -66,7 +66,7 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
             b.put("calib.name", "custom_txt", "--calib");
             b.put("calib.download", false, "--calib");
             b.put("calib.path", calibration.map(Path::toString).orElse(Texts.BUNDLED), "--calib");
-            b.put("calib.n_samples", samples.orElse(names.stream().anyMatch(List.of("Awq", "OsPlus")::contains) ? 16 : 128), "--samples");
+            b.put("calib.n_samples", samples.orElse(names.contains("Awq") ? 8 : names.contains("OsPlus") ? 16 : 128), "--samples");
             b.put("calib.bs", names.contains("Awq") ? -1 : 1, "--method");
             b.put("calib.seq_len", length, "--seq-len");
             b.put("calib.preproc", "wikitext2_gptq", "--calib");
