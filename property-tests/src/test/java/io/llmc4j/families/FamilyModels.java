@@ -1,10 +1,13 @@
 package io.llmc4j.families;
 
+import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.KvCache;
+import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.model.ModelSpec;
 import io.llmc4j.engine.pipeline.ModelSource;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.engine.tensor.Matrix;
@@ -23,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.zip.GZIPInputStream;
 
 /** The tiny models under {@code families/} (its README says what they are). */
@@ -121,6 +125,40 @@ public final class FamilyModels {
             largest = Math.max(largest, Math.abs(reference.data()[i]));
         }
         return worst / largest;
+    }
+
+    /** The same weights in an architecture whose layers are other data. */
+    public static ModelSource respecified(ModelSource model, UnaryOperator<LayerSpec> layer) {
+        ModelSpec s = model.spec();
+        ModelSpec spec = new ModelSpec(s.family(), s.hiddenSize(), s.vocabularySize(), s.contextLength(), s.embeddingMultiplier(), s.positionOffset(),
+                s.logitMultiplier(), s.logitSoftCap(), s.layers().stream().map(layer).toList());
+        return new ModelSource() {
+            @Override
+            public ModelSpec spec() {
+                return spec;
+            }
+
+            @Override
+            public ModelEnds ends() {
+                return model.ends();
+            }
+
+            @Override
+            public Block block(int index) {
+                Block b = model.block(index);
+                return new Block(index, spec.layers().get(index), b.linears(), b.norms(), b.vectors(), b.subsets());
+            }
+
+            @Override
+            public String blockPrefix(int index) {
+                return model.blockPrefix(index);
+            }
+
+            @Override
+            public void close() {
+                // The model is its opener's.
+            }
+        };
     }
 
     /** Tensors of a map, for models that a test puts together. */

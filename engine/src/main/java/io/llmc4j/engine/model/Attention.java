@@ -21,7 +21,7 @@ final class Attention {
     /** @param sinks [heads], or length 0 */
     Attention(AttentionSpec spec, float[] sinks) {
         this.spec = spec;
-        this.slopes = spec.position() instanceof AttentionSpec.Alibi ? slopes(spec.heads()) : new float[0];
+        this.slopes = spec.position() instanceof AttentionSpec.Alibi alibi ? slopes(spec.heads(), alibi.slopeFactor()) : new float[0];
         this.sinks = sinks;
     }
 
@@ -73,11 +73,11 @@ final class Attention {
         for (int j = 0; j < low; j++) {
             s[at + j] = Float.NEGATIVE_INFINITY;
         }
-        if (spec.position() instanceof AttentionSpec.Alibi alibi) {
+        if (spec.position() instanceof AttentionSpec.Alibi) {
             float slope = slopes[head];
             for (int j = low; j < high; j++) {
                 float bias = slope * (keyPosition + j);
-                s[at + j] = alibi.scaleBias() ? (s[at + j] + bias) * scale : s[at + j] * scale + bias;
+                s[at + j] = s[at + j] * scale + bias;
             }
         } else {
             for (int j = low; j < high; j++) {
@@ -99,14 +99,14 @@ final class Attention {
 
     /**
      * ALiBi slopes (arXiv 2108.12409): 2^(-8k/n) for k = 1…n when n is a power of two; else those of the largest power of two below, then every
-     * other slope of twice as many heads.
+     * other slope of twice as many heads. All times {@code factor}.
      */
-    static float[] slopes(int heads) {
+    static float[] slopes(int heads, float factor) {
         int power = Integer.highestOneBit(heads);
         float[] out = new float[heads];
         for (int k = 0; k < heads; k++) {
             double exponent = k < power ? -8.0 * (k + 1) / power : -4.0 * (2 * (k - power) + 1) / power;
-            out[k] = (float) StrictMath.pow(2, exponent);
+            out[k] = (float) StrictMath.pow(2, exponent) * factor;
         }
         return out;
     }

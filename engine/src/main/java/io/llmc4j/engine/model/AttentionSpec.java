@@ -39,8 +39,8 @@ public record AttentionSpec(int heads, int kvHeads, int headDim, int valueDim, f
 
     public record NoPosition() implements Position { }
 
-    /** Linear biases. {@code scaleBias}: Falcon-RW divides the bias by sqrt(headDim) together with the scores. */
-    public record Alibi(boolean scaleBias) implements Position { }
+    /** Linear biases. {@code slopeFactor}: on every slope; Falcon-RW divides the bias by sqrt(headDim) together with the scores, BLOOM has 1. */
+    public record Alibi(float slopeFactor) implements Position { }
 
     /**
      * Rotary embedding of the first {@code dims} features of a head.

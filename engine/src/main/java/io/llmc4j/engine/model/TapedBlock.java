@@ -138,12 +138,7 @@ public final class TapedBlock {
         Var v = linear(tape, Role.V, x, batch, tokens);
         float[] slopes = new float[0];
         if (spec.position() instanceof AttentionSpec.Alibi alibi) {
-            slopes = Attention.slopes(spec.heads());
-            if (alibi.scaleBias()) {
-                for (int h = 0; h < slopes.length; h++) {
-                    slopes[h] *= spec.scale();
-                }
-            }
+            slopes = Attention.slopes(spec.heads(), alibi.slopeFactor());
         }
         float[] sinks = block.vectors().getOrDefault("sinks", new float[0]);
         AttentionOps.Core core = new AttentionOps.Core(batch, tokens, spec.heads(), spec.kvHeads(), spec.headDim(), spec.valueDim(), spec.scale(),

@@ -44,7 +44,7 @@ public final class Bloom implements Family {
         double eps = c.numberOr(1e-5, "layer_norm_epsilon");
         c.only("apply_residual_connection_post_layernorm", false);
         c.harmless("n_inner", "hidden_size", "n_embed", "num_attention_heads");
-        LayerSpec layer = Parts.sequential(d.attention(new Alibi(false), 0, QkNorm.NONE), Parts.dense(4 * hidden, Activation.GELU_TANH, false));
+        LayerSpec layer = Parts.sequential(d.attention(new Alibi(1f), 0, QkNorm.NONE), Parts.dense(4 * hidden, Activation.GELU_TANH, false));
         List<BlockLayout> blocks = new ArrayList<>();
         for (int i = 0; i < layerCount; i++) {
             BlockBuilder b = new BlockBuilder(i, "transformer.h." + i);

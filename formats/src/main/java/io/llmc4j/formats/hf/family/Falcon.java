@@ -54,7 +54,7 @@ public final class Falcon implements Family {
                 c.integerOr(2048, "max_position_embeddings")).check(c);
         int ffn = c.integerOr(4 * hidden, "ffn_hidden_size");
         double eps = c.numberOr(1e-5, "layer_norm_epsilon");
-        Position position = alibi ? new Alibi(true) : new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
+        Position position = alibi ? new Alibi(Dims.rootScale(d.headDim())) : new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         LayerSpec layer = new LayerSpec(d.attention(position, 0, QkNorm.NONE), Parts.dense(ffn, Activations.read(c, "gelu", "activation"), false),
                 parallel, 1f);
         List<BlockLayout> blocks = new ArrayList<>();

@@ -140,7 +140,7 @@ public final class ArchReader {
 
     private Position position(int i, int headDim) {
         if (arch.has(Trait.ALIBI)) {
-            return new Alibi(false);
+            return new Alibi(1f);
         }
         if (arch.rows() == GgufArch.RotaryRows.NONE || arch.has(Trait.ROTARY_IN_WINDOWS_ONLY) && !windowed[i]
                 || arch.has(Trait.FOURTH_WITHOUT_POSITIONS) && (i + 1) % 4 == 0) {
