@@ -9,7 +9,7 @@ import io.llmc4j.engine.tensor.Matrix;
  * Causal softmax attention over whole heads: one task a sequence and head, query rows in blocks, each block against the keys that it can see.
  * No keys are copied: products read the heads where they lie.
  */
-final class Attention {
+public final class Attention {
 
     /** Query rows of one product: scores of a block stay in the cache while they are masked and normalized. */
     private static final int QUERY_BLOCK = 64;
@@ -19,7 +19,7 @@ final class Attention {
     private final float[] sinks;
 
     /** @param sinks [heads], or length 0 */
-    Attention(AttentionSpec spec, float[] sinks) {
+    public Attention(AttentionSpec spec, float[] sinks) {
         this.spec = spec;
         this.slopes = spec.position() instanceof AttentionSpec.Alibi alibi ? slopes(spec.heads(), alibi.slopeFactor()) : new float[0];
         this.sinks = sinks;
@@ -30,7 +30,7 @@ final class Attention {
      * @param kv what the queries may see; its last {@code tokens} are the queries' own positions
      * @return [batch * tokens, heads * valueDim]
      */
-    Matrix forward(Matrix q, KvCache.KeysValues kv, int batch, int tokens) {
+    public Matrix forward(Matrix q, KvCache.KeysValues kv, int batch, int tokens) {
         Matrix out = new Matrix(batch * tokens, spec.heads() * spec.valueDim());
         Parallel.forEach(batch * spec.heads(), task -> head(q, kv, task / spec.heads(), task % spec.heads(), tokens, out));
         return out;

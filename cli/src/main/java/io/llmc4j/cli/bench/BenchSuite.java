@@ -1,0 +1,85 @@
+package io.llmc4j.cli.bench;
+
+import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.Parallel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+
+/** Fills the table: each case in each column, the shortest of several rounds. */
+public final class BenchSuite {
+
+    /** The first rounds teach the compiler. */
+    private static final int LEAST_ROUNDS = 3;
+
+    private BenchSuite() {
+    }
+
+    /**
+     * One row.
+     *
+     * @param seconds of one round by column; empty where the column does not take the case
+     */
+    public record Row(BenchCase work, List<OptionalDouble> seconds) {
+
+        /** Operations or bytes a second. */
+        public OptionalDouble rate(int column) {
+            OptionalDouble s = seconds.get(column);
+            return s.isPresent() && work.unit() != BenchCase.Unit.RUN ? OptionalDouble.of(work.amount() / s.getAsDouble()) : OptionalDouble.empty();
+        }
+
+        /** Share of the column's peak, 0 to 1; empty where there is none to hold it to. */
+        public OptionalDouble share(int column, BenchColumn by) {
+            OptionalDouble s = seconds.get(column);
+            double peak = by.peak(work.unit());
+            return s.isPresent() && peak > 0 ? OptionalDouble.of(work.load() / s.getAsDouble() / peak) : OptionalDouble.empty();
+        }
+    }
+
+    /**
+     * @param seconds for one case in one column, about; at least three rounds are run however long they take (whole runs: one)
+     * @param done    told after each row
+     */
+    public static List<Row> run(List<BenchCase> cases, List<BenchColumn> columns, double seconds, Consumer<Row> done) {
+        Kernels kernels = Kernels.get();
+        int threads = Parallel.threads();
+        List<Row> rows = new ArrayList<>();
+        try {
+            for (BenchCase c : cases) {
+                List<OptionalDouble> times = new ArrayList<>();
+                for (BenchColumn column : columns) {
+                    if (column.takes(c)) {
+                        Kernels.use(column.kernels());
+                        Parallel.setThreads(column.threads());
+                        times.add(OptionalDouble.of(time(c, c.unit() == BenchCase.Unit.RUN ? System::nanoTime : column.clock(), seconds)));
+                    } else {
+                        times.add(OptionalDouble.empty());
+                    }
+                }
+                Row row = new Row(c, times);
+                rows.add(row);
+                done.accept(row);
+            }
+        } finally {
+            Kernels.use(kernels);
+            Parallel.setThreads(threads);
+        }
+        return rows;
+    }
+
+    private static double time(BenchCase c, LongSupplier clock, double seconds) {
+        try (BenchCase.Round round = c.prepare().get()) {
+            long end = System.nanoTime() + (long) (seconds * 1e9);
+            double best = Double.POSITIVE_INFINITY;
+            int least = c.unit() == BenchCase.Unit.RUN ? 1 : LEAST_ROUNDS;
+            for (int i = 0; i < least || c.unit() != BenchCase.Unit.RUN && System.nanoTime() < end; i++) {
+                long start = clock.getAsLong();
+                round.run();
+                best = Math.min(best, (clock.getAsLong() - start) / 1e9);
+            }
+            return best;
+        }
+    }
+}

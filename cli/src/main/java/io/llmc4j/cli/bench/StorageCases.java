@@ -1,0 +1,158 @@
+package io.llmc4j.cli.bench;
+
+import io.llmc4j.engine.kernel.TensorPieces;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.quant.Quantizer;
+import io.llmc4j.engine.quant.packing.CodeOffset;
+import io.llmc4j.engine.quant.packing.DenseBits;
+import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.Shape;
+import io.llmc4j.engine.tensor.Tensor;
+import io.llmc4j.engine.tensor.Tensors;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Cases that wait for memory: decoding and encoding of stored types, and rounding to nearest from a mapped file. */
+final class StorageCases {
+
+    /** A weight of 64 MiB in bf16: past the caches. */
+    private static final int ROWS = 8192;
+    private static final int COLS = 4096;
+    private static final int N = ROWS * COLS;
+    /** Stays in a core's second-level cache, as a consumer that works in pieces has it. */
+    private static final int PIECE = 1 << 14;
+
+    private StorageCases() {
+    }
+
+    static List<BenchCase> list() {
+        List<BenchCase> cases = new ArrayList<>();
+        for (DType type : new DType[] {DType.BF16, DType.F16, DType.F8_E4M3}) {
+            cases.add(decodePieces(type));
+        }
+        cases.add(decode(DType.BF16));
+        for (DType type : new DType[] {DType.BF16, DType.F16, DType.F8_E4M3}) {
+            cases.add(encode(type));
+        }
+        cases.add(round());
+        return cases;
+    }
+
+    private static String name(DType type) {
+        return switch (type) {
+            case BF16 -> "bf16";
+            case F16 -> "fp16";
+            default -> "fp8 e4m3";
+        };
+    }
+
+    private static String id(DType type) {
+        return name(type).replace(' ', '-');
+    }
+
+    private static double stored(DType type) {
+        return (double) N * type.bits() / 8;
+    }
+
+    private static BenchCase decodePieces(DType type) {
+        return BenchCase.traffic("decode-pieces-" + id(type), "decode " + name(type) + ", in pieces", "mapped, " + N / 1048576 + " Mi values", stored(type), stored(type), false, () -> {
+            MappedTensor mapped = MappedTensor.of(type);
+            float[][] pieces = new float[N / (1 << 20)][PIECE];
+            return mapped.round(() -> io.llmc4j.engine.kernel.Parallel.forEach(pieces.length, t -> {
+                for (int i = 0; i < 1 << 20; i += PIECE) {
+                    TensorPieces.toFloats(mapped.tensor, ((long) t << 20) + i, pieces[t], 0, PIECE);
+                }
+            }));
+        });
+    }
+
+    private static BenchCase decode(DType type) {
+        return BenchCase.traffic("decode-" + id(type), "decode " + name(type) + " to a matrix", "mapped, " + N / 1048576 + " Mi values", stored(type), stored(type) + 4.0 * N, false, () -> {
+            MappedTensor mapped = MappedTensor.of(type);
+            float[] out = new float[N];
+            return mapped.round(() -> TensorPieces.toFloats(mapped.tensor, 0, out, 0, N));
+        });
+    }
+
+    private static BenchCase encode(DType type) {
+        return BenchCase.traffic("encode-" + id(type), "encode " + name(type), N / 1048576 + " Mi values", stored(type), stored(type) + 4.0 * N, false, () -> {
+            Arena arena = Arena.ofShared();
+            Tensor t = Tensor.allocate(type, new Shape(ROWS, COLS), arena);
+            float[] values = ProductCases.random(N);
+            return new BenchCase.Round() {
+                @Override
+                public void run() {
+                    Tensors.store(t, 0, values, 0, N);
+                }
+
+                @Override
+                public void close() {
+                    arena.close();
+                }
+            };
+        });
+    }
+
+    /** What a run of RTN does with a weight: mapped bf16 in, packed codes and scales out. */
+    private static BenchCase round() {
+        return BenchCase.traffic("rtn-int4-bf16", "round to nearest, int4 packed", ROWS + " x " + COLS + " bf16, mapped, groups of 128", 2.0 * N, 2.0 * N + N / 2.0 + 4.0 * N / 128, false, () -> {
+            MappedTensor mapped = MappedTensor.of(DType.BF16);
+            Quantizer q = Quantizer.of(QuantScheme.integer(4, true, Granularity.perGroup(128)));
+            return mapped.round(() -> {
+                Matrix w = TensorPieces.toMatrix(mapped.tensor);
+                QuantizedMatrix m = q.quantize(w);
+                DenseBits.packRows(ROWS, COLS, 4, CodeOffset.toUnsigned(m.codes(), 4));
+            });
+        });
+    }
+
+    /** A tensor in a temporary file, mapped. */
+    private record MappedTensor(Path file, Arena arena, Tensor tensor) {
+
+        static MappedTensor of(DType type) {
+            Arena arena = Arena.ofShared();
+            try {
+                Path file = Files.createTempFile("llmc4j-bench", ".bin");
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                    MemorySegment bytes = channel.map(FileChannel.MapMode.READ_WRITE, 0, (long) N * type.bits() / 8, arena);
+                    Tensor t = new Tensor(type, new Shape(ROWS, COLS), bytes);
+                    Tensors.store(t, 0, ProductCases.random(N), 0, N);
+                    return new MappedTensor(file, arena, t);
+                }
+            } catch (IOException e) {
+                arena.close();
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        BenchCase.Round round(Runnable work) {
+            return new BenchCase.Round() {
+                @Override
+                public void run() {
+                    work.run();
+                }
+
+                @Override
+                public void close() {
+                    arena.close();
+                    try {
+                        Files.deleteIfExists(file);
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+            };
+        }
+    }
+}
