@@ -2,7 +2,7 @@ package io.llmc4j.runs;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.calibrate.CalibrationSet;
@@ -20,6 +20,7 @@ import io.llmc4j.families.FamilyModels;
 import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.text.Tokenizer;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -113,72 +114,94 @@ class OutlierTableTest {
         assertTrue(awq < nearest, "w2: AWQ " + awq + ", round to nearest " + nearest);
     }
 
-
+    /** Rows whose name holds the property's text are made; "true" makes all. They stand in the file as they come. */
     @Test
-    void table() {
-        assumeTrue(Boolean.getBoolean("llmc4j.table"), "the whole table is made with -Dllmc4j.table=true");
+    void table() throws IOException {
+        String wanted = System.getProperty("llmc4j.table", "false");
+        assumeFalse(wanted.equals("false"), "the whole table is made with -Dllmc4j.table=true");
         MethodStep omni = step("OmniQuant", "lwc", true, "let", false, "lwc_lr", 0.01, "epochs", 5);
         MethodStep omniBoth = step("OmniQuant", "lwc", true, "let", true, "lwc_lr", 0.01, "let_lr", 0.005, "alpha", 0.5, "epochs", 5);
         MethodStep tessera = step("TesseraQ", "iterations", 20, "thresholds", List.of(0.5, 0.25, 0.125, 0.02), "batch_size", 2, "weight_clip", true);
         MethodStep gptq = step("GPTQ", "actorder", true, "true_sequential", true);
+        MethodStep awq = step("Awq", "weight_clip", true);
+        MethodStep scales = step("Awq", "weight_clip", false);
         MethodStep spqr = step("SpQR", "relative_threshold", 0.2, "true_sequential", true);
-        print("weights only, groups of 64, asymmetric", List.of("w4", "w3", "w2"), Map.ofEntries(
-                row("RTN", b -> perplexity(SchemePlan.of(weightGroups(b)), false, step("RTN"))),
-                row("RTN mse", b -> perplexity(SchemePlan.of(weightGroups(b).withRange(RangeRule.Mse.DEFAULT)), false, step("RTN"))),
-                row("HQQ", b -> perplexity(SchemePlan.of(weightGroups(b).withRoundZeroPoint(false)), false, step("HQQ", "axis", 1))),
-                row("AWQ", b -> perplexity(SchemePlan.of(weightGroups(b)), false, step("Awq", "weight_clip", true))),
-                row("GPTQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, gptq)),
-                row("AWQ, GPTQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("Awq", "weight_clip", false), gptq)),
-                row("SpQR", b -> perplexity(SchemePlan.of(QuantScheme.integer(b, false, Granularity.perGroup(16)).withRoundZeroPoint(false)), true, spqr)),
-                row("OWQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("GPTQ", "owq", true, "n_outs", List.of(6, 6, 6, 6, 2, 2, 6)))),
-                row("OmniQuant", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, omni)),
-                row("NormTweaking", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("NormTweaking", "ntweak_lr", 1e-5, "epochs", 10, "gamma", 0.001))),
-                row("TesseraQ", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, tessera))), new int[] {4, 3, 2});
-        print("weights per channel, activations per token, symmetric", List.of("w8a8", "w6a6", "w4a4"), Map.ofEntries(
-                row("RTN", b -> perplexity(both(b), false, step("RTN"))),
-                row("SmoothQuant", b -> perplexity(both(b), false, step("SmoothQuant", "alpha", 0.5))),
-                row("OS+", b -> perplexity(both(b), true, step("OsPlus"))),
-                row("AWQ", b -> perplexity(both(b), false, step("Awq", "weight_clip", false))),
-                row("GPTQ", b -> perplexity(both(b), true, step("GPTQ", "actorder", true, "true_sequential", true))),
-                row("AdaDim", b -> perplexity(both(b), true, step("AdaDim"))),
-                row("QUIK, 16 channels", b -> perplexity(both(b), false, step("QUIK", "fp_features", 16, "fp_threshold", 0.0, "fp_relative", false))),
-                row("LLM.int8()", b -> perplexity(both(b), false, step("LlmInt8", "threshold", 6.0, "refresh_weight", true))),
-                row("NormTweaking", b -> perplexity(both(b), true, step("NormTweaking", "ntweak_lr", 1e-5, "epochs", 10, "gamma", 0.001))),
-                row("OmniQuant", b -> perplexity(learnable(both(b)), true, omniBoth)),
-                row("QuaRot", b -> perplexity(both(b), false, step("QuaRot"))),
-                row("QuaRot online", b -> perplexity(both(b), false, step("QuaRot", "online_rotate", true))),
-                row("QuaRot, GPTQ", b -> perplexity(both(b), true, step("QuaRot"), step("GPTQ", "actorder", true, "true_sequential", true))),
-                row("SpinQuant", b -> perplexity(both(b), false, step("SpinQuant", "steps", 60)))), new int[] {8, 6, 4});
-        print("static activations, one scale a tensor", List.of("w8a8"), Map.ofEntries(
-                row("RTN", b -> perplexity(staticEight(), false, step("RTN"))),
-                row("SmoothQuant", b -> perplexity(staticEight(), false, step("SmoothQuant", "alpha", 0.5))),
-                row("OS+", b -> perplexity(staticEight(), true, step("OsPlus"))),
-                row("QuaRot", b -> perplexity(staticEight(), false, step("QuaRot")))), new int[] {8});
+        MethodStep smooth = step("SmoothQuant", "alpha", 0.5);
+        Map<String, ByBits> weights = new LinkedHashMap<>();
+        weights.put("RTN", b -> perplexity(SchemePlan.of(weightGroups(b)), false, step("RTN")));
+        weights.put("RTN, mse", b -> perplexity(SchemePlan.of(weightGroups(b).withRange(RangeRule.Mse.DEFAULT)), false, step("RTN")));
+        weights.put("HQQ", b -> perplexity(SchemePlan.of(weightGroups(b).withRoundZeroPoint(false)), false, step("HQQ", "axis", 1)));
+        weights.put("AdaDim", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("AdaDim")));
+        weights.put("AWQ", b -> perplexity(SchemePlan.of(weightGroups(b)), false, awq));
+        weights.put("GPTQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, gptq));
+        weights.put("AWQ, GPTQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, scales, gptq));
+        weights.put("SpQR, groups of 16", b -> perplexity(SchemePlan.of(QuantScheme.integer(b, false, Granularity.perGroup(16)).withRoundZeroPoint(false)), true, spqr));
+        weights.put("OWQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("GPTQ", "owq", true, "n_outs", List.of(6, 6, 6, 6, 2, 2, 6))));
+        weights.put("NormTweaking", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("NormTweaking", "ntweak_lr", 1e-5, "epochs", 10, "gamma", 0.001)));
+        weights.put("QuaRot, GPTQ", b -> perplexity(SchemePlan.of(weightGroups(b)), true, step("QuaRot"), gptq));
+        weights.put("OmniQuant", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, omni));
+        weights.put("AWQ, OmniQuant", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, scales, omni));
+        weights.put("TesseraQ", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, tessera));
+        weights.put("AWQ, TesseraQ", b -> perplexity(learnable(SchemePlan.of(weightGroups(b))), true, scales, tessera));
+        Map<String, ByBits> inputs = new LinkedHashMap<>();
+        inputs.put("RTN", b -> perplexity(both(b), false, step("RTN")));
+        inputs.put("SmoothQuant", b -> perplexity(both(b), false, smooth));
+        inputs.put("OS+", b -> perplexity(both(b), true, step("OsPlus")));
+        inputs.put("AWQ", b -> perplexity(both(b), false, scales));
+        inputs.put("GPTQ", b -> perplexity(both(b), true, gptq));
+        inputs.put("SmoothQuant, GPTQ", b -> perplexity(both(b), true, smooth, gptq));
+        inputs.put("AdaDim", b -> perplexity(both(b), true, step("AdaDim")));
+        inputs.put("QUIK, 16 channels", b -> perplexity(both(b), false, step("QUIK", "fp_features", 16, "fp_threshold", 0.0, "fp_relative", false)));
+        inputs.put("LLM.int8(), split by input", b -> perplexity(both(b), false, step("LlmInt8", "threshold", 6.0, "refresh_weight", true)));
+        inputs.put("NormTweaking", b -> perplexity(both(b), true, step("NormTweaking", "ntweak_lr", 1e-5, "epochs", 10, "gamma", 0.001)));
+        inputs.put("QuaRot", b -> perplexity(both(b), false, step("QuaRot")));
+        inputs.put("QuaRot online", b -> perplexity(both(b), false, step("QuaRot", "online_rotate", true)));
+        inputs.put("QuaRot online, GPTQ", b -> perplexity(both(b), true, step("QuaRot", "online_rotate", true), gptq));
+        inputs.put("SpinQuant", b -> perplexity(both(b), false, step("SpinQuant", "steps", 60)));
+        inputs.put("OmniQuant", b -> perplexity(learnable(both(b)), true, omniBoth));
+        Map<String, ByBits> fixed = new LinkedHashMap<>();
+        fixed.put("RTN", b -> perplexity(staticEight(), false, step("RTN")));
+        fixed.put("SmoothQuant", b -> perplexity(staticEight(), false, smooth));
+        fixed.put("OS+", b -> perplexity(staticEight(), true, step("OsPlus")));
+        fixed.put("AWQ", b -> perplexity(staticEight(), false, scales));
+        fixed.put("QuaRot", b -> perplexity(staticEight(), false, step("QuaRot")));
+        Path file = Path.of("target", "outlier-table.md");
+        Files.createDirectories(file.getParent());
+        try (PrintWriter out = new PrintWriter(Files.newBufferedWriter(file))) {
+            print(out, wanted, "static inputs, one scale a tensor", "w8a8", fixed, 8);
+            print(out, wanted, "weights per channel, inputs per token, symmetric", "w8a8 | w6a6 | w4a4", inputs, 8, 6, 4);
+            print(out, wanted, "weights only, groups of 64, asymmetric", "w4 | w3 | w2", weights, 4, 3, 2);
+        }
     }
 
     private interface ByBits {
         double at(int bits);
     }
 
-    private static Map.Entry<String, ByBits> row(String name, ByBits run) {
-        return Map.entry(name, run);
-    }
-
-    private static void print(String title, List<String> columns, Map<String, ByBits> rows, int[] bits) {
-        System.out.println(title);
-        System.out.printf("| method | %s |%n|---|%s%n", String.join(" | ", columns), "---|".repeat(columns.size()));
-        for (String name : rows.keySet().stream().sorted().toList()) {
+    private static void print(PrintWriter out, String wanted, String title, String columns, Map<String, ByBits> rows, int... bits) {
+        say(out, "| " + title + " | " + columns + " |");
+        say(out, "| --- |" + " --- |".repeat(bits.length));
+        rows.forEach((name, run) -> {
+            if (!wanted.equals("true") && !name.contains(wanted)) {
+                return;
+            }
             StringBuilder line = new StringBuilder("| " + name + " |");
             for (int b : bits) {
-                String cell;
                 try {
-                    cell = String.format(Locale.ROOT, "%.2f", rows.get(name).at(b));
+                    double p = run.at(b);
+                    line.append(String.format(Locale.ROOT, p < 1000 ? " %.2f |" : " %.0f |", p));
                 } catch (BadInput e) {
-                    cell = "refused: " + e.getMessage();
+                    line.append(" refused: ").append(e.getMessage()).append(" |");
                 }
-                line.append(' ').append(cell).append(" |");
             }
-            System.out.println(line);
-        }
+            say(out, line.toString());
+        });
+        say(out, "");
+    }
+
+    private static void say(PrintWriter out, String line) {
+        out.println(line);
+        out.flush();
+        System.out.println(line);
     }
 }

@@ -41,6 +41,14 @@ final class QuantizeCommand implements Callable<Integer> {
             + "...; or one with scales of its own: nvfp4, mxfp4, mxfp6_e2m3, mxfp6_e3m2, mxfp8")
     private String bits;
 
+    @Option(names = "--target-bits", paramLabel = "X", description = "choose a width for each layer, so that a weight takes X bits on average, scales and zero points included, "
+            + "and the outputs of blocks change least (default: all layers have --bits)", showDefaultValue = Visibility.NEVER)
+    private Optional<Double> targetBits = Optional.empty();
+
+    @Option(names = "--target-widths", paramLabel = "W", split = ",", description = "with --target-bits: widths to choose from (default: those of 2,3,4,5,6,8 that the export can carry)",
+            showDefaultValue = Visibility.NEVER)
+    private List<Integer> targetWidths = new ArrayList<>();
+
     @Option(names = {"-g", "--group-size"}, paramLabel = "G", description = "weights that share a scale (default: 128; a whole channel with --act-bits or e4m3 and the like)",
             showDefaultValue = Visibility.NEVER)
     private Optional<Integer> group = Optional.empty();
@@ -111,6 +119,9 @@ final class QuantizeCommand implements Callable<Integer> {
         if (symmetric && asymmetric) {
             throw BadInput.of(BadInput.Common.USAGE, "--symmetric and --asymmetric contradict each other");
         }
+        if (targetBits.isPresent() && spec.commandLine().getParseResult().hasMatchedOption("--bits")) {
+            throw BadInput.of(BadInput.Common.USAGE, "--bits and --target-bits contradict each other: one width for all layers, or one chosen for each");
+        }
         if (group.isPresent() && perChannel) {
             throw BadInput.of(BadInput.Common.USAGE, "--group-size and --per-channel contradict each other");
         }
@@ -121,7 +132,8 @@ final class QuantizeCommand implements Callable<Integer> {
         QuantizeRequest request = new QuantizeRequest(model, methods, bits, group, perChannel,
                 symmetric || asymmetric ? Optional.of(symmetric) : Optional.empty(), actBits, calibration, samples, seqLen, format, out, evaluation,
                 !noEvaluation, seed, settings,
-                new ExpertRules(ExpertRules.Uncalibrated.valueOf(uncalibrated.name().toUpperCase(Locale.ROOT)), calibrateAll, quantizeRouters));
+                new ExpertRules(ExpertRules.Uncalibrated.valueOf(uncalibrated.name().toUpperCase(Locale.ROOT)), calibrateAll, quantizeRouters),
+                targetBits, targetWidths);
         LlmcConfig config = ConfigReader.read(request.document(), options.llmcCompatible());
         return Execution.run(config, List.of(new Outputs.Target(format, out)), Optional.of(out), options, spec.commandLine());
     }

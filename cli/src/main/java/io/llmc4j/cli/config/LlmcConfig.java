@@ -44,9 +44,10 @@ public record LlmcConfig(Mark mark, int seed, Model model, Optional<Calibration>
      * @param methods  names as written, one or more to run in a row
      * @param special  the methods' own settings by key, typed: Boolean, Integer, Double, String, a list of them, or a QuantScheme
      * @param quantOut the next block sees the quantized block's output
+     * @param target   a width for each layer, chosen under a budget ({@code target_bits}, a key of our own)
      */
     public record Quant(Mark mark, List<Named> methods, QuantScheme weight, Mark weightMark, Optional<QuantScheme> activation, Optional<ActivationSites> sites,
-                        Optional<KvCache> kvCache, Map<String, Object> special, boolean quantOut, Packing packing, List<MixedBits> mixedBits) { }
+                        Optional<KvCache> kvCache, Map<String, Object> special, boolean quantOut, Packing packing, List<MixedBits> mixedBits, Optional<BitTarget> target) { }
 
     public record Named(String name, Mark mark) { }
 
@@ -60,6 +61,12 @@ public record LlmcConfig(Mark mark, int seed, Model model, Optional<Calibration>
 
     /** @param layers names as written, "down_proj" or "down_proj#0-1-30" */
     public record MixedBits(String name, Mark mark, List<String> layers, boolean quantize, Optional<QuantScheme> weight, Optional<QuantScheme> activation) { }
+
+    /**
+     * @param average bits of a quantized weight, scales and zero points included
+     * @param widths  to choose from; empty: all that the outputs can carry
+     */
+    public record BitTarget(Mark mark, double average, List<Integer> widths) { }
 
     /** @param settings sparsity, n_prune_layers */
     public record Sparse(Mark mark, String method, Mark methodMark, Map<String, Object> settings, boolean sparsityOut) { }

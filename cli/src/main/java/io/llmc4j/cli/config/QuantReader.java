@@ -65,13 +65,17 @@ final class QuantReader {
         s.inert("modality", "only the language part is here");
         s.refuse("token_reduction", "reduces image tokens, which text models do not have");
         List<LlmcConfig.MixedBits> mixed = s.section("mix_bits").map(QuantReader::mixedBits).orElse(List.of());
+        Optional<LlmcConfig.BitTarget> target = target(s);
+        if (target.isPresent() && s.has("mix_bits")) {
+            problems.error(s.mark("target_bits"), "%s and %s both say how many bits a layer gets; use one of them", s.name("target_bits"), s.name("mix_bits"));
+        }
         Map<String, Object> special = SpecialKeys.read(s, methods.stream().map(LlmcConfig.Named::name).toList(), weightScheme);
         s.done();
         checks(s, weightScheme, weight, actScheme, act);
         if (weightScheme.isEmpty() || methods.isEmpty() || act.isPresent() && actScheme.isEmpty()) {
             return Optional.empty();
         }
-        return Optional.of(new LlmcConfig.Quant(s.mark(), methods, weightScheme.get(), s.mark("weight"), actScheme, sites, kv, special, quantOut, packing, mixed));
+        return Optional.of(new LlmcConfig.Quant(s.mark(), methods, weightScheme.get(), s.mark("weight"), actScheme, sites, kv, special, quantOut, packing, mixed, target));
     }
 
     private static List<LlmcConfig.Named> methods(Section s) {
@@ -157,6 +161,23 @@ final class QuantReader {
             return Optional.empty();
         }
         return Optional.of(new LlmcConfig.KvCache(method.get(), k.mark("method"), scheme.get().withStatic(isStatic), residual));
+    }
+
+    /** Keys of our own: {@code target_bits: 3.5}, and {@code target_widths: [2, 3, 4, 8]}. */
+    private static Optional<LlmcConfig.BitTarget> target(Section s) {
+        Optional<Double> average = s.number("target_bits");
+        List<Integer> widths = new ArrayList<>();
+        for (double w : s.numbers("target_widths").orElse(List.of())) {
+            if (w < 2 || w > 8 || w != Math.rint(w)) {
+                s.problems().error(s.mark("target_widths"), "%s has %s; widths are integers from 2 to 8", s.name("target_widths"), w);
+            } else {
+                widths.add((int) w);
+            }
+        }
+        if (average.isEmpty() && s.has("target_widths")) {
+            s.problems().error(s.mark("target_widths"), "%s says what to choose from, and %s is missing", s.name("target_widths"), s.name("target_bits"));
+        }
+        return average.map(a -> new LlmcConfig.BitTarget(s.mark("target_bits"), a, widths.stream().distinct().sorted().toList()));
     }
 
     private static List<LlmcConfig.MixedBits> mixedBits(Section m) {

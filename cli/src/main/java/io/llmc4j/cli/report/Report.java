@@ -11,12 +11,13 @@ import java.util.Map;
  * @param model   the directory as the user gave it
  * @param method  names joined by " + "
  * @param config  the configuration with all its overrides
+ * @param bits    what was chosen under target_bits; empty when nothing was
  * @param dropped input tensors that are not in the output, with the reason
  * @param files   of all output directories, with their path from the report
  * @param peakRssBytes most memory that the process held, heap and mapped
  */
-public record Report(String model, String method, Object config, long seed, List<Evaluation> evaluations, List<Layer> layers, List<String> dropped,
-                     List<WrittenFile> files, long peakRssBytes, double seconds) {
+public record Report(String model, String method, Object config, long seed, List<Evaluation> evaluations, Map<String, Object> bits, List<Layer> layers,
+                     List<String> dropped, List<WrittenFile> files, long peakRssBytes, double seconds) {
 
     /** @param data file and its SHA-256, "eval.txt sha256:…" */
     public record Evaluation(String position, String data, int seqLen, long windows, long tokens, double value) { }
@@ -44,6 +45,9 @@ public record Report(String model, String method, Object config, long seed, List
             es.add(x);
         }
         m.put("evaluations", es);
+        if (!bits.isEmpty()) {
+            m.put("targetBits", bits);
+        }
         List<Object> ls = new ArrayList<>();
         for (Layer l : layers) {
             Map<String, Object> x = new LinkedHashMap<>();

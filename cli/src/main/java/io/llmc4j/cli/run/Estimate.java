@@ -35,7 +35,7 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
             linear += l.weights();
             if (l.scheme().quantized()) {
                 quantized += l.weights();
-                codeBits += l.weights() * l.bits();
+                codeBits += l.weights() * job.bits(l);
             }
         }
         long ends = (long) spec.vocabularySize() * spec.hiddenSize() * (job.shape().ends().tied() ? 1 : 2);
@@ -57,6 +57,9 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         long scratch = 2 * waiting + Math.max(0, waiting + states / 2 + tokens * in * 4 - job.run().memory().stateBytes());
 
         double operations = 0;
+        if (job.target().isPresent()) {
+            operations += work("GPTQ", linear, tokens, job.layers());
+        }
         for (MethodStep m : job.run().methods()) {
             operations += work(m.name(), linear, tokens, job.layers());
         }

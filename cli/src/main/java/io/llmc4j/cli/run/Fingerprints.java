@@ -27,6 +27,9 @@ final class Fingerprints {
 
     static Fingerprint of(Job job) {
         Fingerprint f = Fingerprint.of(job.run()).with("program", program());
+        if (job.target().isPresent()) {
+            f = f.with("target bits", job.target().get().toString());
+        }
         int i = 0;
         for (Outputs.Target t : job.targets()) {
             i++;

@@ -41,7 +41,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         }
         long block = blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
         boolean learning = job.run().methods().stream().anyMatch(m -> LEARNING.contains(m.name()));
-        boolean hessian = job.run().methods().stream().anyMatch(m -> HESSIANS.contains(m.name()));
+        boolean hessian = job.target().isPresent() || job.run().methods().stream().anyMatch(m -> HESSIANS.contains(m.name()));
         long longest = 1;
         long tokens = 0;
         long evaluated = 0;
@@ -64,7 +64,9 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         // and no token flows through it
         long work = streamed ? 0 : together * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
-        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0) + work;
+        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0)
+                // and the Gram matrices of a whole block, for its sensitivity
+                + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
         return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2, states, OVERHEAD);
     }

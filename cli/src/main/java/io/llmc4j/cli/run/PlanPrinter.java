@@ -32,11 +32,17 @@ public final class PlanPrinter {
                 + (s.isStatic() ? " static" : "");
     }
 
-    private static String scheme(LayerScheme s) {
+    /** With the widths that are to be chosen from. */
+    private static String scheme(Job job, QuantScheme s) {
+        return job.target().map(t -> scheme(s).replaceFirst("int[0-9]+", "int of " + t)).orElse(scheme(s));
+    }
+
+    private static String scheme(Job job, LayerScheme s) {
         if (!s.quantized()) {
             return "float";
         }
-        return scheme(s.weight().orElseThrow()) + s.activation().map(a -> ", inputs " + scheme(a)).orElse("");
+        return job.target().map(t -> scheme(s.weight().orElseThrow()).replaceFirst("int[0-9]+", "int by sensitivity")).orElse(scheme(s.weight().orElseThrow()))
+                 + s.activation().map(a -> ", inputs " + scheme(a)).orElse("");
     }
 
     /** Layers that differ in nothing but their block are one line: "self_attn.q_proj [256, 256] × 6". */
@@ -46,7 +52,8 @@ public final class PlanPrinter {
         Map<Kind, Integer> kinds = new LinkedHashMap<>();
         for (PlannedRunLayer l : job.layers()) {
             String name = l.name().replaceAll("experts\\.\\d+", "experts.*");
-            kinds.merge(new Kind(name, l.out(), l.in(), scheme(l.scheme()), String.format(java.util.Locale.ROOT, "%.3f", l.bits())), 1, Integer::sum);
+            kinds.merge(new Kind(name, l.out(), l.in(), scheme(job, l.scheme()), job.target().isPresent() && l.scheme().quantized() ? "chosen"
+                    : String.format(java.util.Locale.ROOT, "%.3f", l.bits())), 1, Integer::sum);
         }
         return kinds;
     }
@@ -84,7 +91,7 @@ public final class PlanPrinter {
                 + job.shape().spec().hiddenSize() + ", " + Text.count(e.parameters()) + " parameters");
         out.println("method       " + job.methodNames() + (job.config().compat() ? ", LLMC's numbers" : ""));
         Optional<QuantScheme> w = job.run().schemes().weight();
-        out.println("weights      " + w.map(PlanPrinter::scheme).orElse("float"));
+        out.println("weights      " + w.map(s -> scheme(job, s)).orElse("float"));
         out.println("activations  " + job.run().schemes().activation().map(PlanPrinter::scheme).orElse("float"));
         job.run().kvCache().ifPresent(k -> out.println("kv cache     " + k.method() + " " + scheme(k.scheme())));
         for (String line : job.data()) {
@@ -125,12 +132,13 @@ public final class PlanPrinter {
             Map<String, Object> x = new LinkedHashMap<>();
             x.put("name", l.fullName());
             x.put("shape", List.of(l.out(), l.in()));
-            x.put("bits", l.bits());
-            x.put("scheme", scheme(l.scheme()));
+            x.put("bits", job.bits(l));
+            x.put("scheme", scheme(job, l.scheme()));
             layers.add(x);
         }
         m.put("layers", layers);
         m.put("bitsPerWeight", e.bits());
+        job.target().ifPresent(t -> m.put("targetBits", Map.of("target", t.average(), "widths", t.widths())));
         m.put("outputBytes", e.outputBytes());
         m.put("scratchBytes", e.scratchBytes());
         m.put("memoryBytes", e.memoryBytes());

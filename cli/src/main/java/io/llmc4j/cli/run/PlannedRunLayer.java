@@ -33,6 +33,10 @@ public record PlannedRunLayer(int block, String name, String fullName, Role role
         return out;
     }
 
+    PlannedRunLayer with(LayerScheme s) {
+        return new PlannedRunLayer(block, name, fullName, role, out, in, s, stacked);
+    }
+
     long weights() {
         return (long) out * in;
     }

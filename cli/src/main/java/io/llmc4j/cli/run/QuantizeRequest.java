@@ -30,11 +30,13 @@ import java.util.Optional;
  * @param export    what is written
  * @param settings  key=value of quant.special
  * @param experts   of mixtures; what is ours by default is not written out
+ * @param targetBits average bits under which a width is chosen for each layer; empty: all have {@code bits}
+ * @param targetWidths to choose from; empty: all that the export can carry
  */
 public record QuantizeRequest(Path model, List<String> methods, String bits, Optional<Integer> group, boolean perChannel, Optional<Boolean> symmetric,
                               Optional<String> actBits, Optional<Path> calibration, Optional<Integer> samples, Optional<Integer> seqLen, ExportFormat export, Path out,
                               Optional<Path> evaluation, boolean evaluate, int seed, List<String> settings,
-                              ExpertRules experts) {
+                              ExpertRules experts, Optional<Double> targetBits, List<Integer> targetWidths) {
 
     private static final int LONGEST_WINDOW = 2048;
 
@@ -62,7 +64,7 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
         b.put("model.type", shape.spec().family(), "config.json");
         b.put("model.path", model.toString(), "MODEL");
         b.put("model.torch_dtype", "auto", "MODEL");
-        if (names.stream().anyMatch(n -> !MethodCard.of(n).needsNothing())) {
+        if (targetBits.isPresent() || names.stream().anyMatch(n -> !MethodCard.of(n).needsNothing())) {
             b.put("calib.name", "custom_txt", "--calib");
             b.put("calib.download", false, "--calib");
             b.put("calib.path", calibration.map(Path::toString).orElse(Texts.BUNDLED), "--calib");
@@ -86,6 +88,10 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
             throw BadInput.of(BadInput.Common.USAGE, "--method DGQ has two weight quantizers; describe them in a file for llmc4j run");
         }
         format(b, weight, bits, "--bits");
+        targetBits.ifPresent(t -> b.put("quant.target_bits", t, "--target-bits"));
+        if (!targetWidths.isEmpty()) {
+            b.put("quant.target_widths", targetWidths, "--target-widths");
+        }
         // A format whose name says how it is scaled needs no more; what the user says all the same is held against it.
         if (!scaled || symmetric.isPresent()) {
             b.put(weight + "symmetric", sym, symmetric.isPresent() ? (sym ? "--symmetric" : "--asymmetric") : "--export");

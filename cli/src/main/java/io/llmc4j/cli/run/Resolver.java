@@ -15,6 +15,7 @@ import io.llmc4j.engine.pipeline.MethodStep;
 import io.llmc4j.engine.pipeline.MixedBits;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.SchemePlan;
+import io.llmc4j.engine.pipeline.TargetBits;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.formats.export.Exports;
@@ -125,8 +126,15 @@ public final class Resolver {
         boolean quantOut = config.quant().map(LlmcConfig.Quant::quantOut).orElseGet(() -> config.sparse().map(LlmcConfig.Sparse::sparsityOut).orElse(false));
         RunConfig run = new RunConfig(steps, schemes, kv, calibration, quantOut, evaluations, config.compat(), config.seed(), RunConfig.Memory.DEFAULT,
                 config.experts());
-        List<PlannedLayer> planned = layers.stream().map(l -> planned(l, steps)).toList();
-        targets.forEach(t -> Exports.check(t.format(), planned, kv));
+        Optional<BitTarget> target = config.quant().flatMap(LlmcConfig.Quant::target).map(t -> BitTarget.of(t, layers, targets, l -> planned(l, steps)));
+        target.ifPresentOrElse(t -> {
+            if (config.quant().get().target().get().widths().isEmpty() && t.widths().size() < TargetBits.WIDTHS.size()) {
+                notices.add("target bits chooses among " + BitTarget.list(t.widths()) + ", which the output can carry");
+            }
+        }, () -> {
+            List<PlannedLayer> planned = layers.stream().map(l -> planned(l, steps)).toList();
+            targets.forEach(t -> Exports.check(t.format(), planned, kv));
+        });
         if (kv.isPresent() && !kv.get().scheme().isStatic() && !targets.isEmpty()) {
             notices.add("quant.kvcache: its ranges are found while a model runs; they are evaluated here, and no written format speaks of them");
         }
@@ -138,7 +146,7 @@ public final class Resolver {
             }
         }
         checkLengths(shape, run);
-        return new Job(config, shape, model, run, layers, targets, reportDirectory, loader.said(), notices);
+        return new Job(config, shape, model, run, layers, target, targets, reportDirectory, loader.said(), notices);
     }
 
     /** A layer as the rules of formats see it. */
@@ -158,6 +166,9 @@ public final class Resolver {
             }
         }
         boolean isStatic = config.quant().flatMap(LlmcConfig.Quant::activation).filter(a -> a.isStatic()).isPresent();
+        if (config.calibration().isEmpty()) {
+            config.quant().flatMap(LlmcConfig.Quant::target).ifPresent(t -> problems.error(t.mark(), "quant.target_bits needs calibration text, and calib is missing"));
+        }
         if (isStatic && config.calibration().isEmpty()) {
             problems.error(config.quant().get().mark(), "quant.act.static: True needs calibration text, and calib is missing");
         }
@@ -178,8 +189,8 @@ public final class Resolver {
         return steps;
     }
 
-    private static boolean needsData(List<MethodStep> steps, SchemePlan schemes) {
-        return schemes.hasStaticActivations() || steps.stream().anyMatch(s -> Methods.named(s.name()).info().data() == MethodInfo.Data.ALWAYS);
+    private boolean needsData(List<MethodStep> steps, SchemePlan schemes) {
+        return config.quant().flatMap(LlmcConfig.Quant::target).isPresent() || schemes.hasStaticActivations() || steps.stream().anyMatch(s -> Methods.named(s.name()).info().data() == MethodInfo.Data.ALWAYS);
     }
 
     private SchemePlan schemes() {

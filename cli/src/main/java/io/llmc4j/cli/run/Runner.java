@@ -13,6 +13,7 @@ import io.llmc4j.engine.pipeline.BlockFold;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.pipeline.RunSummary;
+import io.llmc4j.engine.pipeline.TargetBits;
 import io.llmc4j.engine.safetensors.ShardedWriter;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.hf.HfModel;
@@ -33,7 +34,8 @@ public final class Runner {
     /** Exit code of a run whose output does not hold what was computed. */
     private static final int UNSOUND = 3;
 
-    private final Job job;
+    private Job job;
+    private Optional<BitChoice> bits = Optional.empty();
     private final boolean overwrite;
     private final boolean resume;
     private final PrintWriter err;
@@ -94,6 +96,7 @@ public final class Runner {
                 sinks.add(Exports.open(t.format(), model, t.directory(), ShardedWriter.DEFAULT_SHARD_BYTES, overwrite || prepared));
             }
             job.data().forEach(progress::say);
+            chooseBits();
             Watcher watcher = new Watcher(out, progress, !json, job.layers());
             BlockFold fold = new BlockFold(model, job.run(), sinks, watcher);
             RunSummary summary = journal.map(fold::withJournal).orElse(fold).run();
@@ -112,6 +115,21 @@ public final class Runner {
         } finally {
             progress.clear();
             sinks.forEach(ModelSink::close);
+        }
+    }
+
+    /** A width for each layer, the same at every start of a run. */
+    private void chooseBits() {
+        if (job.target().isEmpty()) {
+            return;
+        }
+        BitTarget target = job.target().get();
+        TargetBits.Choice choice = TargetBits.choose(job.model().orElseThrow(), job.run(), target.widths(), target.average(), new Watcher(out, progress, !json, job.layers()));
+        job = job.with(choice.schemes());
+        bits = Optional.of(new BitChoice(target, choice));
+        progress.clear();
+        if (!json) {
+            bits.get().print(out);
         }
     }
 
@@ -139,7 +157,7 @@ public final class Runner {
                 files.add(new Report.WrittenFile(fromReport(w.directory().resolve(f.name())), f.bytes(), f.sha256()));
             }
         }
-        return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, layers, dropped, files,
+        return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, bits.map(BitChoice::asMap).orElse(Map.of()), layers, dropped, files,
                 PeakMemory.bytes(), progress.seconds());
     }
 

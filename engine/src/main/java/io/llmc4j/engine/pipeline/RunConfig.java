@@ -48,6 +48,10 @@ public record RunConfig(List<MethodStep> methods, SchemePlan schemes, Optional<K
         return new RunConfig(m, schemes, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, memory, experts);
     }
 
+    public RunConfig withSchemes(SchemePlan plan) {
+        return new RunConfig(methods, plan, kvCache, calibration, quantOut, evaluations, llmcCompatible, seed, memory, experts);
+    }
+
     public RunConfig withCalibration(CalibrationSet set) {
         return new RunConfig(methods, schemes, kvCache, Optional.of(set), quantOut, evaluations, llmcCompatible, seed, memory, experts);
     }

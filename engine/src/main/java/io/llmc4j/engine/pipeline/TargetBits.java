@@ -10,8 +10,6 @@ import io.llmc4j.engine.kernel.Products;
 import io.llmc4j.engine.method.Need;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
-import io.llmc4j.engine.model.ForwardHooks;
-import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.Role;
@@ -25,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -36,10 +35,10 @@ import java.util.TreeMap;
  * decides ({@link BitBudget}).
  *
  * <p>Layers that share an input (queries, keys and values; gate and up; the experts of a block) get one width together, because engines fuse them. The
- * error of such a group at a width is that of its outputs on all calibration data with weights rounded to nearest, sum ‖(W - Q(W)) X‖², which needs the
- * Gram matrix of the inputs only. What such an error means for the model differs from group to group: one width of each group is also run through
- * its block, on the first chunk of the data, and tells how much of the error reaches the block's output. So errors are shares of the energy of the
- * block's output, and add up.
+ * loss that such a group adds is measured: with it rounded to nearest at a width, and all else float, some hundred tokens are carried to the model's end,
+ * and their predictions are compared with the float model's ({@link SensitivityProbes}). That is done for the widths up to the target; wider ones do little,
+ * and their loss is scaled from there by the squared error of the group's outputs on all calibration data, sum ‖(W - Q(W)) X‖², which needs the Gram
+ * matrix of the inputs only.
  */
 public final class TargetBits {
 
@@ -51,7 +50,7 @@ public final class TargetBits {
      *
      * @param layers  full names
      * @param weights in all of them
-     * @param errors  by candidate width: squared error of the block's output as a share of its energy
+     * @param errors  by candidate width: what it adds to the loss, nats a token
      * @param width   chosen
      * @param bits    average bits of a weight at that width, scales and zero points included
      */
@@ -97,7 +96,7 @@ public final class TargetBits {
     }
 
     private Choice choose(double target) {
-        List<Group> groups = measure();
+        List<Group> groups = measure(target);
         if (groups.isEmpty()) {
             throw new BadInput(BadInput.Common.CONFIG, "no layer is to be quantized, so there is nothing to choose bits for");
         }
@@ -151,7 +150,8 @@ public final class TargetBits {
         return new SchemePlan(base.weight(), base.activation(), mixed, base.ignored());
     }
 
-    private static QuantScheme widened(QuantScheme scheme, int width) {
+    /** The scheme with codes of another width; throws BadInput when its codes are not integers. */
+    public static QuantScheme widened(QuantScheme scheme, int width) {
         if (!scheme.isInteger()) {
             throw BadInput.of(BadInput.Common.CONFIG, "target bits chooses the width of integer codes, and quant.weight is %s", scheme.format());
         }
@@ -160,38 +160,70 @@ public final class TargetBits {
 
     // ---- sensitivity ----
 
-    private List<Group> measure() {
+    private List<Group> measure(double target) {
         List<Group> groups = new ArrayList<>();
         Decoder decoder = new Decoder(source.spec());
         Passes passes = new Passes(decoder, () -> KvCache.NONE);
         try (StateStore store = new SpillingStateStore(config.memory().stateBytes(), Path.of(System.getProperty("java.io.tmpdir")))) {
-            StoredInputs in = new FoldedModel(source, config, passes, store, listener).firstStates("sensitivity");
+            FoldedModel folded = new FoldedModel(source, config, passes, store, listener);
+            StoredInputs in = folded.firstStates("sensitivity");
             StoredInputs out = new StoredInputs(store.states("sensitivity"), source.spec().hiddenSize());
+            SensitivityProbes probes = new SensitivityProbes(decoder, source.ends(), config.calibration().orElseThrow(), store);
             for (int i = 0; i < source.spec().blocks(); i++) {
                 listener.phase("sensitivity of block " + i);
+                source.checkUnchanged();
+                source.release();
                 Block block = source.block(i);
-                Set<String> names = new java.util.LinkedHashSet<>();
+                Set<String> names = new LinkedHashSet<>();
                 block.linears().forEach(l -> names.add(l.name()));
                 Capture capture = new Capture(block, names, Set.of(Need.HESSIANS), store, false);
                 passes.run(block, in, out, capture);
+                probes.through(passes, block);
                 for (List<Linear> together : together(block)) {
                     Group g = group(block, together, capture.byLayer());
-                    double reaching = blockError(decoder, block, together, in.chunk(0), out.chunk(0).data());
-                    int probe = widths.size() / 2;
-                    double factor = g.errors[probe] > 0 ? reaching / g.errors[probe] : 0;
-                    for (int c = 0; c < g.errors.length; c++) {
-                        g.errors[c] *= factor;
+                    for (int c = 0; c <= probeWidth(g, target); c++) {
+                        Quantizer quantizer = Quantizer.of(widened(config.schemes().weight().orElseThrow(), widths.get(c)), config.llmcCompatible());
+                        for (Linear l : together) {
+                            l.setWeightRounding(WeightRoundings.dynamic(quantizer));
+                            l.setQuantized(true);
+                        }
+                        probes.start(block);
                     }
-                    together.forEach(Linear::release);
+                    for (Linear l : together) {
+                        l.setWeightRounding(null);
+                        l.setQuantized(false);
+                        l.release();
+                    }
                     groups.add(g);
                 }
+                probes.next();
                 capture.byLayer().values().forEach(Gathering::close);
                 StoredInputs swap = in;
                 in = out;
                 out = swap;
             }
+            listener.phase("what each layer's rounding does to the model's predictions");
+            double[] loss = probes.losses();
+            int at = 0;
+            for (Group g : groups) {
+                int probe = probeWidth(g, target);
+                double above = g.errors[probe] > 0 ? loss[at + probe] / g.errors[probe] : 0;
+                for (int c = 0; c < g.errors.length; c++) {
+                    g.errors[c] = c <= probe ? loss[at + c] : g.errors[c] * above;
+                }
+                at += probe + 1;
+            }
         }
         return groups;
+    }
+
+    /** The widest width that the target pays for: it and those below are measured at the model's end; what wider ones do is small, and scaled from it. */
+    private static int probeWidth(Group g, double target) {
+        int c = 0;
+        while (c + 1 < g.bits.length && g.bits[c + 1] <= target) {
+            c++;
+        }
+        return c;
     }
 
     /** Layers to be quantized, those that get one width together side by side. */
@@ -220,28 +252,6 @@ public final class TargetBits {
             }
         }
         return l.name();
-    }
-
-    /** The block's error with only these layers rounded, at the middle width, as a share of its output's energy. */
-    private double blockError(Decoder decoder, Block block, List<Linear> layers, Hidden in, Matrix expected) {
-        QuantScheme s = widened(config.schemes().weight().orElseThrow(), widths.get(widths.size() / 2));
-        for (Linear l : layers) {
-            l.setWeightRounding(WeightRoundings.dynamic(Quantizer.of(s, config.llmcCompatible())));
-            l.setQuantized(true);
-        }
-        Matrix y = decoder.block(block, in, ForwardHooks.NONE).data();
-        for (Linear l : layers) {
-            l.setWeightRounding(null);
-            l.setQuantized(false);
-        }
-        double lost = 0;
-        double energy = 0;
-        for (int i = 0; i < y.data().length; i++) {
-            double d = (double) y.data()[i] - expected.data()[i];
-            lost += d * d;
-            energy += (double) expected.data()[i] * expected.data()[i];
-        }
-        return energy > 0 ? lost / energy : 0;
     }
 
     private Group group(Block block, List<Linear> layers, Map<String, Gathering> gathered) {

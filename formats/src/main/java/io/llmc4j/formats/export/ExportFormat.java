@@ -24,6 +24,11 @@ public interface ExportFormat {
     /** What a run takes for weights when nobody says: true symmetric, false asymmetric. */
     boolean symmetricByDefault();
 
+    /** Whether the method's codes are not what is written: every weight is rounded once more, to types that the format's name says. */
+    default boolean roundsAgain() {
+        return false;
+    }
+
     /** Why this layer cannot be written, one clause each; empty when it can. Nothing is read for it. */
     List<String> problems(PlannedLayer layer);
 

@@ -54,6 +54,11 @@ public record BitsAndBytesFormat(String name) implements ModuleFormat {
     }
 
     @Override
+    public boolean roundsAgain() {
+        return table().isPresent();
+    }
+
+    @Override
     public boolean symmetricByDefault() {
         return true;
     }

@@ -54,6 +54,11 @@ public record GgufFormat(FileType type, Optional<Path> importance) implements Ex
     }
 
     @Override
+    public boolean roundsAgain() {
+        return true;
+    }
+
+    @Override
     public boolean symmetricByDefault() {
         return type.main() != GgmlType.Q4_1 && type.main() != GgmlType.Q5_1;
     }
