@@ -4,6 +4,7 @@ import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.console.Text;
 import io.llmc4j.cli.report.Json;
 import io.llmc4j.cli.run.DataLoader;
+import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.evaluate.EvaluationResult;
 import io.llmc4j.engine.evaluate.Perplexity;
@@ -22,6 +23,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -61,12 +63,16 @@ final class EvalCommand implements Callable<Integer> {
             showDefaultValue = Visibility.NEVER)
     private Optional<Integer> threads = Optional.empty();
 
+    @Mixin
+    private DeviceOptions device;
+
     @Override
     public Integer call() {
         CommonThreads.set(threads);
+        device.math();
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = Progress.of(spec.commandLine().getErr());
-        try (ModelSource source = source()) {
+        try (DeviceSession session = device.open(progress::say); ModelSource source = source()) {
             int length = seqLen.orElse(Math.min(LONGEST_WINDOW, source.spec().contextLength()));
             DataLoader loader = new DataLoader(() -> source instanceof GgufModel g ? g.tokenizer() : Tokenizer.open(model), source.spec().vocabularySize());
             Evaluation evaluation = loader.evaluation(data.map(Path::toString).orElse(io.llmc4j.cli.run.Texts.BUNDLED), rows, length);
@@ -101,6 +107,7 @@ final class EvalCommand implements Callable<Integer> {
             m.put("rule", RULE);
             m.put("perplexity", r.value());
             m.put("seconds", seconds);
+            m.put("devices", DeviceSession.account());
             out.print(Json.text(m));
         } else {
             out.println(String.format(Locale.ROOT, "perplexity  %.4f", r.value()));
@@ -108,6 +115,7 @@ final class EvalCommand implements Callable<Integer> {
             out.println(String.format(Locale.ROOT, "windows     %d of %d tokens, %s in all", r.windows(), r.seqLen(), Text.count(r.tokens())));
             out.println("rule        " + Text.wrap(RULE, 108, "            "));
             out.println("took        " + Text.duration(seconds));
+            DeviceSession.account().forEach(line -> out.println("device      " + line));
         }
         out.flush();
     }

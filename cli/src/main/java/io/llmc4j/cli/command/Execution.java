@@ -1,6 +1,7 @@
 package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.config.LlmcConfig;
+import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.cli.run.Job;
 import io.llmc4j.cli.run.Outputs;
 import io.llmc4j.cli.run.PlanPrinter;
@@ -21,7 +22,17 @@ final class Execution {
 
     static int run(LlmcConfig config, List<Outputs.Target> targets, Optional<Path> report, RunOptions options, CommandLine line) {
         options.setThreads();
-        PrintWriter err = line.getErr();
+        options.device.math();
+        if (options.dryRun) {
+            options.device.choice();
+            return run(config, targets, report, options, line, line.getErr());
+        }
+        try (DeviceSession device = options.device.open(line.getErr()::println)) {
+            return run(config, targets, report, options, line, line.getErr());
+        }
+    }
+
+    private static int run(LlmcConfig config, List<Outputs.Target> targets, Optional<Path> report, RunOptions options, CommandLine line, PrintWriter err) {
         // Where an earlier process came as far as the renames, the outputs are there already, and its own.
         boolean renaming = options.resume && Runner.place(targets, report).flatMap(RunJournal::find).map(RunJournal.Found::prepared).orElse(false);
         try (Job resolved = Resolver.resolve(config, targets, report, options.overwrite || renaming, options.dryRun)) {

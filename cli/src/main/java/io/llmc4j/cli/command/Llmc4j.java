@@ -28,7 +28,7 @@ public final class Llmc4j implements Runnable {
     /** The only list of commands, in the order of the help text. */
     private static final Map<String, Class<?>> COMMANDS = commands(
             QuantizeCommand.class, RunCommand.class, EvalCommand.class, AuditCommand.class, DiffCommand.class, InspectCommand.class,
-            ConvertCommand.class, ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class, SelftestCommand.class, BenchCommand.class);
+            ConvertCommand.class, ImatrixCommand.class, MethodsCommand.class, ModelsCommand.class, DevicesCommand.class, SelftestCommand.class, BenchCommand.class);
 
     private static final int HELP_WIDTH = 120;
 

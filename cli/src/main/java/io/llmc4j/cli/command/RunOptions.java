@@ -3,6 +3,7 @@ package io.llmc4j.cli.command;
 import io.llmc4j.engine.BadInput;
 import java.util.Optional;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Options that {@code run} and {@code quantize} share. */
@@ -34,6 +35,9 @@ final class RunOptions {
     @Option(names = "--threads", paramLabel = "N", description = "threads; the result is the same for any number (default: all processors)",
             showDefaultValue = Visibility.NEVER)
     Optional<Integer> threads = Optional.empty();
+
+    @Mixin
+    DeviceOptions device;
 
     boolean llmcCompatible() {
         if (compat.isPresent() && !compat.get().equals("llmc") && !compat.get().equals("none")) {

@@ -2,12 +2,18 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.report.Json;
+import io.llmc4j.cli.run.DeviceSession;
+import io.llmc4j.engine.device.Device;
+import io.llmc4j.engine.device.DeviceChoice;
+import io.llmc4j.engine.device.DeviceList;
+import io.llmc4j.engine.device.DeviceMath;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.SelfTest;
 import io.llmc4j.engine.kernel.VectorKernels;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
@@ -26,6 +32,9 @@ final class SelftestCommand implements Callable<Integer> {
     @Option(names = "--kernels", paramLabel = "NAME", defaultValue = "vector", description = "the kernels to test: vector, or those of a device")
     private String kernels;
 
+    @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = "cpu: the kernels above; gpu, gpu:N, auto: every kernel of that device, in strict mathematics")
+    private String device;
+
     @Option(names = "--seconds", paramLabel = "S", defaultValue = "8", description = "about how long; more finds rarer faults")
     private double seconds;
 
@@ -35,9 +44,10 @@ final class SelftestCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        List<SelfTest.Result> results = SelfTest.run(kernels, seconds);
+        Optional<Device> tested = device();
+        List<SelfTest.Result> results = tested.map(d -> DeviceSession.provider().selfTest(d, seconds)).orElseGet(() -> SelfTest.run(kernels, seconds));
         boolean sound = results.stream().allMatch(SelfTest.Result::sound);
-        String machine = machine();
+        String machine = tested.map(Device::toString).orElseGet(this::machine);
         if (json) {
             out.print(Json.text(Map.of("machine", machine, "sound", sound,
                     "kernels", results.stream().map(r -> Map.of("name", r.what(), "cases", r.cases(), "fault", r.fault())).toList())));
@@ -48,11 +58,26 @@ final class SelftestCommand implements Callable<Integer> {
             results.forEach(r -> table.row(r.what(), r.cases(), r.sound() ? "same" : "DIFFERS: " + r.fault()));
             table.print(out);
             out.println();
-            out.println(sound ? "all kernels of this machine give the bits of their definitions" : "this machine, its JDK or this program computes wrongly: do not trust a run here; "
+            String whose = tested.isPresent() ? "this device" : "this machine";
+            out.println(sound ? "all kernels of " + whose + " give the bits of their definitions" : tested.isPresent() ? "what differs on this device goes to the CPU in strict mathematics; do not "
+                    + "use --device-math fast here before its driver is mended" : "this machine, its JDK or this program computes wrongly: do not trust a run here; "
                     + "-Dllmc4j.kernels=scalar avoids the vector kernels");
         }
         out.flush();
         return sound ? 0 : 1;
+    }
+
+    private Optional<Device> device() {
+        DeviceChoice choice = DeviceChoice.parse(device);
+        if (choice instanceof DeviceChoice.Cpu) {
+            return Optional.empty();
+        }
+        DeviceList list = DeviceSession.provider().list(DeviceMath.STRICT);
+        Optional<Device> chosen = choice.in(list);
+        if (chosen.isEmpty()) {
+            spec.commandLine().getErr().println("note: --device auto: the CPU, because " + list.missing().orElse("no device here is a GPU"));
+        }
+        return chosen;
     }
 
     private String machine() {

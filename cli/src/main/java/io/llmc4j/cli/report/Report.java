@@ -14,10 +14,11 @@ import java.util.Map;
  * @param bits    what was chosen under target_bits; empty when nothing was
  * @param dropped input tensors that are not in the output, with the reason
  * @param files   of all output directories, with their path from the report
+ * @param devices what a device computed, and what the CPU computed in its place; empty without a device
  * @param peakRssBytes most memory that the process held, heap and mapped
  */
 public record Report(String model, String method, Object config, long seed, List<Evaluation> evaluations, Map<String, Object> bits, List<Layer> layers,
-                     List<String> dropped, List<WrittenFile> files, long peakRssBytes, double seconds) {
+                     List<String> dropped, List<WrittenFile> files, List<String> devices, long peakRssBytes, double seconds) {
 
     /** @param data file and its SHA-256, "eval.txt sha256:…" */
     public record Evaluation(String position, String data, int seqLen, long windows, long tokens, double value) { }
@@ -71,6 +72,9 @@ public record Report(String model, String method, Object config, long seed, List
             fs.add(x);
         }
         m.put("files", fs);
+        if (!devices.isEmpty()) {
+            m.put("devices", devices);
+        }
         m.put("peakRssBytes", peakRssBytes);
         m.put("seconds", seconds);
         return m;

@@ -90,7 +90,7 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
 
     /** Multiply-adds a second that a run may hope for: a vector a core and cycle at two gigahertz, and half of it lost beside the products. */
     private static double speed() {
-        int floats = Kernels.get() instanceof VectorKernels v ? v.vectorBits() / Float.SIZE : 1;
+        int floats = Kernels.get().host() instanceof VectorKernels v ? v.vectorBits() / Float.SIZE : 1;
         return floats * 2e9 * Parallel.threads() / 2;
     }
 }

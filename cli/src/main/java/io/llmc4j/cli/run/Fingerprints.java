@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 
@@ -29,6 +30,10 @@ final class Fingerprints {
         Fingerprint f = Fingerprint.of(job.run()).with("program", program());
         if (job.target().isPresent()) {
             f = f.with("target bits", job.target().get().toString());
+        }
+        Optional<String> relaxed = DeviceSession.relaxed();
+        if (relaxed.isPresent()) {
+            f = f.with("device with relaxed mathematics", relaxed.get());
         }
         int i = 0;
         for (Outputs.Target t : job.targets()) {

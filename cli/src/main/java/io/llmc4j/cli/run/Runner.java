@@ -158,7 +158,7 @@ public final class Runner {
             }
         }
         return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, bits.map(BitChoice::asMap).orElse(Map.of()), layers, dropped, files,
-                PeakMemory.bytes(), progress.seconds());
+                DeviceSession.account(), PeakMemory.bytes(), progress.seconds());
     }
 
     /** Names in the report are relative to where it lies. */
@@ -208,6 +208,7 @@ public final class Runner {
             out.println("READ BACK: " + differences.size() + " differences between what was computed and what the written files hold:");
             differences.forEach(d -> out.println("  " + d));
         }
+        report.devices().forEach(d -> out.println("device: " + d));
         job.reportDirectory().ifPresent(d -> out.println("report in " + d.resolve("report.json")));
         out.println(String.format(Locale.ROOT, "done in %s, at most %s of memory", Text.duration(report.seconds()), Text.bytes(report.peakRssBytes())));
         out.flush();

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.calibrate;
 
+import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.kernel.Products;
@@ -38,7 +39,7 @@ final class HessianSum {
             samples++;
             Matrix sequence = all.rows(b * tokens, (b + 1) * tokens);
             Kernels.get().scale(sequence.data().length, (float) Math.sqrt(2.0 / samples), sequence.data(), 0);
-            Products.addGram(sequence, sum);
+            addGram(sequence, sum);
         }
     }
 
@@ -53,10 +54,18 @@ final class HessianSum {
         for (int r = 0; r < all.rows(); r++) {
             System.arraycopy(all.data(), r * all.cols(), pending.data(), waiting++ * all.cols(), all.cols());
             if (waiting == ROUTED) {
-                Products.addGram(pending, sum);
+                addGram(pending, sum);
                 waiting = 0;
             }
         }
+    }
+
+    /** A Hessian decides: never with relaxed mathematics, although a forward pass calls. */
+    private static void addGram(Matrix x, Matrix h) {
+        ForwardPass.decision(() -> {
+            Products.addGram(x, h);
+            return h;
+        });
     }
 
     private static Matrix rotated(Linear layer, Matrix x) {
@@ -72,7 +81,7 @@ final class HessianSum {
     Matrix value() {
         Matrix h = sum.copy();
         if (routed) {
-            Products.addGram(pending.rows(0, waiting), h);
+            addGram(pending.rows(0, waiting), h);
             Kernels.get().scale(h.data().length, (float) (2.0 / samples), h.data(), 0);
         }
         return h;

@@ -1,6 +1,7 @@
 package io.llmc4j.engine.evaluate;
 
 import io.llmc4j.engine.calibrate.StateStore;
+import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.ForwardHooks;
@@ -66,7 +67,7 @@ public final class EvaluationFlow implements AutoCloseable {
     public void through(Block block) {
         for (int c = 0; c < chunks(); c++) {
             Hidden in = states.get(c);
-            states.put(c, decoding ? decoded(block, in, cache.get()) : decoder.block(block, in, ForwardHooks.NONE, cache.get()));
+            states.put(c, ForwardPass.of(() -> decoding ? decoded(block, in, cache.get()) : decoder.block(block, in, ForwardHooks.NONE, cache.get())));
         }
     }
 
@@ -85,7 +86,9 @@ public final class EvaluationFlow implements AutoCloseable {
     public double perplexity(ModelEnds ends) {
         double sum = 0;
         for (int c = 0; c < chunks(); c++) {
-            for (double window : decoder.crossEntropy(ends, states.get(c), ids(c))) {
+            Hidden last = states.get(c);
+            int[][] ids = ids(c);
+            for (double window : ForwardPass.of(() -> decoder.crossEntropy(ends, last, ids))) {
                 sum += window;
             }
         }

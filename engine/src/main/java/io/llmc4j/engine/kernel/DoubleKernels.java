@@ -8,7 +8,7 @@ public interface DoubleKernels {
 
     /** The twin of the current {@link Kernels}: vector with vector, otherwise scalar. */
     static DoubleKernels get() {
-        return Kernels.get().name().equals("vector") ? new VectorDoubleKernels() : new ScalarDoubleKernels();
+        return Kernels.get().host().name().equals("vector") ? new VectorDoubleKernels() : new ScalarDoubleKernels();
     }
 
     /**

@@ -40,6 +40,11 @@ public interface Kernels {
     /** "scalar", "vector", or the name of another provider. */
     String name();
 
+    /** The kernels of the CPU: these, or those beneath a device's. */
+    default Kernels host() {
+        return this;
+    }
+
     /** C[m, n] = A[m, k] · B[n, k]ᵀ, or C += that. The layout of y = x Wᵀ. */
     void gemmNT(int m, int n, int k, float[] a, int aOff, int lda, float[] b, int bOff, int ldb, float[] c, int cOff, int ldc, boolean accumulate);
 

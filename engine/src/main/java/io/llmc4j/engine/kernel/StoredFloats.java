@@ -8,7 +8,7 @@ public interface StoredFloats {
 
     /** The twin of the current {@link Kernels}: vector with vector, otherwise scalar. */
     static StoredFloats get() {
-        return Kernels.get().name().equals("vector") ? new VectorStoredFloats() : new ScalarStoredFloats();
+        return Kernels.get().host().name().equals("vector") ? new VectorStoredFloats() : new ScalarStoredFloats();
     }
 
     /** bf16 to float32, exact. */

@@ -3,6 +3,7 @@ package io.llmc4j.engine.pipeline;
 import io.llmc4j.engine.calibrate.Capture;
 import io.llmc4j.engine.calibrate.Inputs;
 import io.llmc4j.engine.calibrate.StoredInputs;
+import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.ForwardHooks;
@@ -19,7 +20,8 @@ record Passes(Decoder decoder, Supplier<KvCache> cache) {
             if (hooks instanceof Capture capture) {
                 capture.beginChunk(in.batchOf(c));
             }
-            Hidden y = decoder.block(block, in.chunk(c), hooks, cache.get());
+            int chunk = c;
+            Hidden y = ForwardPass.of(() -> decoder.block(block, in.chunk(chunk), hooks, cache.get()));
             Soundness.requireFinite(block, c, y);
             if (c < out.chunks()) {
                 out.set(c, y);
@@ -34,7 +36,8 @@ record Passes(Decoder decoder, Supplier<KvCache> cache) {
         for (int c = 0; c < in.chunks(); c++) {
             capture.beginChunk(in.batchOf(c));
             try {
-                decoder.block(block, in.chunk(c), capture, cache.get());
+                int chunk = c;
+                ForwardPass.of(() -> decoder.block(block, in.chunk(chunk), capture, cache.get()));
             } catch (Capture.Enough e) {
                 // All layers of this chunk were seen.
             }
