@@ -108,11 +108,21 @@ class LargeDryRunTest {
         return out;
     }
 
+    /** Attention stays float without being asked for: the layout has no codes for it. */
+    @Test
+    void onlyExpertsOfGptOssBecomeMxfp4() throws IOException {
+        Path model = model("gpt-oss", "families/gpt-oss-mxfp4/config.json");
+        JsonNode plan = new ObjectMapper().readTree(run(model, "--method", "rtn", "--bits", "mxfp4", "--export", "mxfp4", "--json"));
+        plan.get("layers").forEach(l -> assertEquals(l.get("name").asText().contains(".experts."), !l.get("scheme").asText().equals("float"), l.toString()));
+        assertTrue(ended(2, model, "--method", "rtn", "--export", "mxfp4").contains("--bits mxfp4"));
+    }
+
     @Test
     void stackedExpertsAreRefusedBeforeAnythingIsRead() throws IOException {
         Path model = model("gpt-oss", "families/gpt-oss/config.json");
         String why = ended(2, model, "--method", "rtn", "--group-size", "16", "--export", "vllm");
         assertTrue(why.contains("stacks all experts in one tensor"), why);
+        assertTrue(why.contains("mxfp4"), why);
         assertTrue(why.contains("gguf"), why);
         run(model, "--method", "rtn", "--group-size", "16", "--export", "fake");
     }

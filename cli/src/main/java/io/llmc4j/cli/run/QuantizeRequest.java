@@ -12,6 +12,7 @@ import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.formats.export.ExportFormat;
 import io.llmc4j.formats.hf.HfConfig;
 import io.llmc4j.formats.hf.ModelShape;
+import io.llmc4j.formats.hf.ModuleLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -125,6 +126,12 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
             b.put("experts.uncalibrated", experts.uncalibrated().name().toLowerCase(Locale.ROOT), "--uncalibrated-experts");
             b.put("experts.calibrate_all", experts.calibrateAll(), "--calibrate-all-experts");
             b.put("experts.quantize_routers", experts.quantizeRouters(), "--quantize-routers");
+        }
+        if (export.stackedExpertsOnly()) {
+            List<String> others = shape.blocks().stream().flatMap(x -> x.modules().stream()).filter(m -> !m.stacked() && !m.router())
+                    .flatMap(m -> m.parts().stream()).map(ModuleLayout.Part::linear).distinct().toList();
+            b.put("ignored_layers.block_ids", List.of("0-" + (shape.spec().blocks() - 1)), "--export");
+            b.put("ignored_layers.layer_names", others, "--export");
         }
         // "gguf:Q4_K_M" is the format gguf; its target, type included, is handed to the run as it is.
         b.put("save.save_" + export.name().replaceFirst(":.*", "").replace('-', '_'), true, "--export");

@@ -19,6 +19,7 @@ import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensors;
 import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -135,6 +136,9 @@ public final class Converter {
         try (Arena arena = Arena.ofConfined()) {
             Matrix after;
             String what;
+            if (m.layout().stacked() && m.weightScheme().isPresent() && !format.stackedExperts()) {
+                throw BadInput.of(BadInput.Common.FORMAT, "the checkpoint stacks all experts in one tensor, for which servers know no codes of this format");
+            }
             Optional<ModuleWriter.Coded> coded = m.weightScheme().isPresent() ? writer.coded(m, arena) : Optional.empty();
             if (coded.isPresent()) {
                 after = coded.get().values();
@@ -158,8 +162,10 @@ public final class Converter {
             return true;
         }
         LayerResult r = m.parts().getFirst();
-        PlannedLayer with = new PlannedLayer(m.name(), r.layer().role(), m.layout().out(), m.layout().in(), r.weightScheme(), r.activationScheme(), false, "");
-        PlannedLayer without = new PlannedLayer(m.name(), Role.UP, m.layout().out(), m.layout().in(), r.weightScheme(), Optional.empty(), false, "");
+        PlannedLayer with = new PlannedLayer(m.name(), r.layer().role(), m.layout().out(), m.layout().in(), r.weightScheme(), r.activationScheme(), false, "",
+                m.layout().stacked());
+        PlannedLayer without = new PlannedLayer(m.name(), Role.UP, m.layout().out(), m.layout().in(), r.weightScheme(), Optional.empty(), false, "",
+                m.layout().stacked());
         return !format.problems(without).containsAll(format.problems(with));
     }
 
@@ -184,15 +190,15 @@ public final class Converter {
             for (ModuleLayout m : input.layout(i).modules()) {
                 StoredModule s = input.module(i, m);
                 if (input.isQuantized(s)) {
-                    layers.add(new PlannedLayer(s.name(), m.parts().getFirst().role(), m.out(), m.in(), Optional.empty(), Optional.empty(), false, ""));
+                    layers.add(new PlannedLayer(s.name(), m.parts().getFirst().role(), m.out(), m.in(), Optional.empty(), Optional.empty(), false, "", m.stacked()));
                     stored = stored.isPresent() ? stored : input.codes(s).map(QuantizedMatrix::scheme);
                 }
             }
         }
         for (QuantScheme candidate : candidates(stored)) {
-            List<PlannedLayer> with = layers.stream().map(l -> new PlannedLayer(l.name(), l.role(), l.out(), l.in(), Optional.of(candidate), Optional.empty(), false, ""))
-                    .toList();
-            if (with.stream().allMatch(l -> target.problems(l).isEmpty()) && target.problems(with).isEmpty()) {
+            List<PlannedLayer> with = layers.stream().map(l -> new PlannedLayer(l.name(), l.role(), l.out(), l.in(), Optional.of(candidate), Optional.empty(), false, "",
+                    l.stacked())).toList();
+            if (Exports.carries(target, with)) {
                 return candidate;
             }
         }

@@ -42,6 +42,11 @@ public interface ExportFormat {
         return !holdsCodes();
     }
 
+    /** Whether it holds codes of such experts and of nothing else. */
+    default boolean stackedExpertsOnly() {
+        return false;
+    }
+
     /**
      * Why the scales of a static cache of keys and values have no place in it, one clause; empty when they have, or when it holds floats and says
      * nothing of rounding at run time.

@@ -11,6 +11,7 @@ import io.llmc4j.formats.export.gptq.GptqFormat;
 import io.llmc4j.formats.export.hqq.HqqFormat;
 import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
 import io.llmc4j.formats.export.mlx.MlxFormat;
+import io.llmc4j.formats.export.mxfp4.Mxfp4Format;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ public final class Exports {
             new GptqFormat("gptq_v2", "gptq_v2_quant_model", "GPTQ, version 2; GPTQModel, vLLM", true),
             new LightX2vFormat("lightx2v", "lightx2v_quant_model", "8-bit integers or e4m3 per channel, as LLMC writes them for LightX2V"),
             new FloatFormat("trtllm", "trtllm_transformed_model", "floats after the transformation, for TensorRT-LLM's own conversion", false),
+            new Mxfp4Format(),
             new MlxFormat(),
             new HqqFormat(),
             new BitsAndBytesFormat("bnb-nf4"),
@@ -98,7 +100,7 @@ public final class Exports {
     private static List<String> problems(ExportFormat format, PlannedLayer l) {
         List<String> out = new ArrayList<>(format.problems(l));
         if (l.stacked() && l.weight().isPresent() && !format.stackedExperts()) {
-            out.add("the checkpoint stacks all experts in one tensor, for which servers know no codes of this format; list them under ignored_layers");
+            out.add("the checkpoint stacks all experts in one tensor, for which servers know no codes of this format; list them under ignored_layers, or use --export mxfp4 or gguf");
         }
         return out;
     }

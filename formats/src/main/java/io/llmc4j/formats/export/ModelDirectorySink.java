@@ -165,21 +165,28 @@ public final class ModelDirectorySink implements ResumableSink {
             Map<String, Tensor> out = new LinkedHashMap<>();
             Optional<ModuleWriter.Coded> coded = writer.coded(m, arena);
             if (coded.isPresent()) {
-                if (layout.stacked()) {
+                if (layout.stacked() && !writer.stacks()) {
                     throw BadInput.of(BadInput.Common.FORMAT, "%s: the checkpoint stacks all experts in one tensor, for which servers know no codes of this format; "
-                            + "leave them float, or use --export fake or gguf", m.name());
+                            + "leave them float, or use --export mxfp4, fake or gguf", m.name());
                 }
                 readBack.expect(m.name(), coded.get());
-                coded.get().tensors().forEach((suffix, t) -> out.put(m.name() + "." + suffix, t));
+                coded.get().tensors().forEach((part, t) -> {
+                    if (layout.stacked()) {
+                        String name = to + "." + layout.weight() + "_" + part;
+                        stacks.computeIfAbsent(name, n -> new Stack(n, t.dtype(), experts(layout), t.shape())).slice(layout.slice(), t);
+                    } else {
+                        out.put(m.name() + "." + part, t);
+                    }
+                });
             } else if (layout.stacked()) {
-                stack(stacks, weight, to + "." + layout.weight(), layout).slice(layout.slice(), transposed(layout, writer.floats(m)).data());
+                floatSlice(stacks, weight, to + "." + layout.weight(), layout, transposed(layout, writer.floats(m)));
             } else {
                 out.put(to + "." + layout.weight(), floatWeight(weight, layout, writer.floats(m), arena));
             }
             if (bias.length > 0) {
                 String name = from + "." + layout.bias();
                 if (layout.stacked()) {
-                    stack(stacks, name, to + "." + layout.bias(), layout).slice(layout.slice(), bias);
+                    floatSlice(stacks, name, to + "." + layout.bias(), layout, new Matrix(1, bias.length, bias));
                 } else {
                     out.put(to + "." + layout.bias(), floats(name, new Shape(bias.length), bias, floatType(weight), arena));
                 }
@@ -201,12 +208,15 @@ public final class ModelDirectorySink implements ResumableSink {
         return floats(sourceName, new Shape(stored.rows(), stored.cols()), stored.data(), modelType(), arena);
     }
 
-    private Stack stack(Map<String, Stack> stacks, String from, String to, ModuleLayout layout) {
-        return stacks.computeIfAbsent(to, n -> {
-            long[] dims = source.store().find(from).map(t -> t.shape().dims()).orElseThrow(() -> BadInput.of(BadInput.Common.NOT_SUPPORTED,
-                    "%s is stored quantized in the source; its experts cannot be written back as one float tensor", from));
-            return new Stack(from, to, new Shape(dims));
-        });
+    /** A matrix, or a vector as one row, of one expert. In the source's type; in the model's where the source has codes. */
+    private void floatSlice(Map<String, Stack> stacks, String from, String to, ModuleLayout layout, Matrix values) {
+        Shape each = values.rows() == 1 ? new Shape(values.cols()) : new Shape(values.rows(), values.cols());
+        stacks.computeIfAbsent(to, n -> new Stack(n, floatType(from), experts(layout), each)).slice(layout.slice(), values.data());
+    }
+
+    /** How many share the module's tensor. */
+    private int experts(ModuleLayout layout) {
+        return (int) source.layout(blockIndex()).modules().stream().filter(m -> m.stacked() && m.weight().equals(layout.weight())).count();
     }
 
     /** Experts that share a tensor, gathered until all are there. */
@@ -214,22 +224,33 @@ public final class ModelDirectorySink implements ResumableSink {
         private final String to;
         private final Arena arena = Arena.ofShared();
         private final Tensor tensor;
+        private final long each;
         private final Set<Integer> have = new HashSet<>();
 
-        Stack(String from, String to, Shape shape) {
+        Stack(String to, DType type, int experts, Shape each) {
             this.to = to;
-            this.tensor = Tensor.allocate(floatType(from), shape, arena);
+            this.each = each.elements();
+            long[] dims = new long[each.rank() + 1];
+            dims[0] = experts;
+            System.arraycopy(each.dims(), 0, dims, 1, each.rank());
+            this.tensor = Tensor.allocate(type, new Shape(dims), arena);
         }
 
         void slice(int index, float[] values) {
-            Tensors.store(tensor, (long) index * values.length, values, 0, values.length);
+            Tensors.store(tensor, index * each, values, 0, values.length);
+            have.add(index);
+        }
+
+        /** Bytes as they are. */
+        void slice(int index, Tensor values) {
+            tensor.bytes().asSlice(index * values.bytes().byteSize(), values.bytes().byteSize()).copyFrom(values.bytes());
             have.add(index);
         }
 
         void write() {
             try (arena) {
                 if (have.size() != tensor.shape().dim(0)) {
-                    throw BadInput.of(BadInput.Common.FORMAT, "%s holds %d experts in one tensor, and only %d of them stay float; a format of codes takes all or none",
+                    throw BadInput.of(BadInput.Common.FORMAT, "%s holds %d experts in one tensor, and only %d of them are written so; a format of codes takes all or none",
                             to, tensor.shape().dim(0), have.size());
                 }
                 shards.add(to, tensor);

@@ -23,6 +23,14 @@ public interface ModuleWriter extends java.io.Serializable {
      */
     Optional<Coded> coded(ModuleToWrite m, Arena arena);
 
+    /**
+     * Whether the tensors of a stacked expert's codes are slices of {@code <weight>_<part>}, [experts, ...]; false: such experts have no codes in the
+     * format.
+     */
+    default boolean stacks() {
+        return false;
+    }
+
     /** The weight of a module that is written as floats, [out, in]. */
     Matrix floats(ModuleToWrite m);
 

@@ -10,6 +10,7 @@ import io.llmc4j.formats.export.gptq.GptqReader;
 import io.llmc4j.formats.export.hqq.HqqFormat;
 import io.llmc4j.formats.export.lightx2v.LightX2vFormat;
 import io.llmc4j.formats.export.mlx.MlxFormat;
+import io.llmc4j.formats.export.mxfp4.Mxfp4Reader;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
