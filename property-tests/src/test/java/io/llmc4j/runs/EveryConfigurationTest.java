@@ -69,6 +69,10 @@ class EveryConfigurationTest {
         assertEquals(0, code, err + "\n" + stdout);
         JsonNode report = new ObjectMapper().readTree(out.resolve("report.json").toFile());
         assertTrue(report.get("evaluations").size() > 0);
+        if (SHORTER.keySet().stream().anyMatch(m -> !m.equals("SpinQuant") && text.matches("(?s).*method: .*\\b" + m + "\\b.*"))) {
+            assertEquals(2, report.get("losses").size(), "losses of both blocks: " + report.get("losses"));
+            assertTrue(err.toString().contains("loss by epoch"), err.toString());
+        }
         double before = 0;
         for (JsonNode e : report.get("evaluations")) {
             double value = e.get("value").asDouble();

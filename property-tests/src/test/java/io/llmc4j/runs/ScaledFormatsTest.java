@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** NVFP4, microscaling and FP8 from the command line and from a file: run, written, read back, and worth the same perplexity when read. */
 class ScaledFormatsTest {
@@ -95,6 +96,20 @@ class ScaledFormatsTest {
         assertTrue(evaluated(out) > 1);
     }
 
+    /** Four bits on both sides, as a model that computes what such hardware would; with a transformation, since outliers are what it is for. */
+    @ParameterizedTest
+    @ValueSource(strings = {"rtn", "smoothquant", "gptq"})
+    void nvfp4OnBothSides(String method) throws IOException {
+        Path out = tmp.resolve("w4a4" + method);
+        Ran r = run("quantize", model, "-m", method, "-b", "nvfp4", "-a", "nvfp4", "-e", "fake", "-o", out, "--calib", text, "--eval", text, "--seq-len", 32, "--samples", 4,
+                "--json");
+        assertEquals(0, r.code(), r.err());
+        JsonNode values = new ObjectMapper().readTree(r.out()).get("evaluations");
+        double before = values.get(0).get("value").asDouble();
+        double after = values.get(1).get("value").asDouble();
+        assertTrue(after != before && after < 1.3 * before, before + " became " + after);
+    }
+
     /** One model with NVFP4, MXFP8 and integers: a group each, under the format mixed-precision. */
     @Test
     void mixedGroupsFromAFile() throws IOException {
@@ -136,7 +151,7 @@ class ScaledFormatsTest {
         assertRefused(quantize(out, "rtn", "nvfp4", "-g", 32), "--group-size: quant.weight.group_size has to be 16 with bit: nvfp4");
         assertRefused(quantize(out, "rtn", "mxfp4", "--asymmetric"), "quant.weight.symmetric has to be True with bit: mxfp4");
         assertRefused(quantize(out, "rtn", "mxfp8", "--per-channel"), "quant.weight.granularity has to be per_group with bit: mxfp8");
-        assertRefused(quantize(out, "rtn", "mxfp4", "-a", "nvfp4"), "nvfp4 is for weights");
+        assertRefused(quantize(out, "rtn", "mxfp4", "-a", "nvfp4"), "NVFP4 activations: servers want a calibrated second scale for inputs");
         assertRefused(quantize(out, "gptq", "nvfp4", "--set", "static_groups=false"), "static_groups: True gives none");
         assertRefused(quantize(out, "rtn", "mxfp6_e2m3"), "e2m3 weights: it takes e4m3, and e2m1 in NVFP4 and MXFP4");
         assertRefused(quantize(out, "hqq", "mxfp4"), "quant.weight");

@@ -44,7 +44,7 @@ public final class ConfigReader {
             problems.error(document.mark(), "neither quant nor sparse is here, so there is nothing to do");
         }
         if (top.has("quant")) {
-            quant = top.section("quant").flatMap(s -> QuantReader.read(s, model.map(LlmcConfig.Model::type).orElse("")));
+            quant = top.section("quant").flatMap(QuantReader::read);
         }
         if (top.has("sparse")) {
             sparse = top.section("sparse").flatMap(SparseReader::read);

@@ -16,7 +16,7 @@ final class QuantReader {
     private QuantReader() {
     }
 
-    static Optional<LlmcConfig.Quant> read(Section outer, String modelType) {
+    static Optional<LlmcConfig.Quant> read(Section outer) {
         Section s = outer;
         boolean other = false;
         for (String modality : List.of("vision", "video_gen")) {
@@ -34,10 +34,10 @@ final class QuantReader {
             }
             s = language.get();
         }
-        return flat(s, modelType);
+        return flat(s);
     }
 
-    private static Optional<LlmcConfig.Quant> flat(Section s, String modelType) {
+    private static Optional<LlmcConfig.Quant> flat(Section s) {
         Problems problems = s.problems();
         List<LlmcConfig.Named> methods = methods(s);
         s.require("weight");
@@ -55,7 +55,7 @@ final class QuantReader {
         }
         Optional<Section> act = s.section("act");
         Optional<QuantScheme> actScheme = act.flatMap(a -> SchemeReader.read(a, SchemeReader.Use.ACTIVATION));
-        Optional<LlmcConfig.ActivationSites> sites = act.map(a -> sites(a, modelType));
+        Optional<LlmcConfig.ActivationSites> sites = act.map(QuantReader::sites);
         act.ifPresent(Section::done);
         Optional<LlmcConfig.KvCache> kv = s.section("kvcache").flatMap(k -> kvCache(k, actScheme));
         boolean quantOut = s.bool("quant_out", false);
@@ -132,15 +132,12 @@ final class QuantReader {
                 new NumberFormat.SecondLevel(Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY))));
     }
 
-    private static LlmcConfig.ActivationSites sites(Section a, String modelType) {
+    private static LlmcConfig.ActivationSites sites(Section a) {
         boolean attention = a.bool("quant_attn", false);
         boolean softmax = a.bool("quant_softmax", false);
         boolean function = a.bool("quant_act_fn", false);
         if (softmax && !attention) {
             a.problems().error(a.mark("quant_softmax"), "%s needs %s: True", a.name("quant_softmax"), a.name("quant_attn"));
-        }
-        if (attention && !modelType.equals("DeepseekV2")) {
-            a.problems().error(a.mark("quant_attn"), "%s is for DeepseekV2 only, found %s", a.name("quant_attn"), modelType);
         }
         return new LlmcConfig.ActivationSites(attention, softmax, function);
     }

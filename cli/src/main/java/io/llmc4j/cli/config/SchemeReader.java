@@ -78,10 +78,6 @@ final class SchemeReader {
         if (use == Use.KV_CACHE || use == Use.SECOND_LEVEL) {
             return nothing("bit", s.name("bit") + " " + bit + " is for weights and inputs of layers");
         }
-        if (use == Use.ACTIVATION && scheme.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL) {
-            return nothing("bit", s.name("bit") + " nvfp4 is for weights: servers want a calibrated second scale for inputs, which is not computed here; "
-                    + "mxfp4 and mxfp8 have none");
-        }
         int group = scheme.granularity().size();
         agree("quant_type", s.text("quant_type", "float-quant").equals("float-quant"), "float-quant", bit);
         agree("symmetric", s.bool("symmetric", true), "True", bit);

@@ -10,6 +10,7 @@ import io.llmc4j.engine.method.MethodInfo;
 import io.llmc4j.engine.method.Methods;
 import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.pipeline.IgnoredLayers;
+import io.llmc4j.engine.pipeline.InnerSites;
 import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.pipeline.MethodStep;
 import io.llmc4j.engine.pipeline.MixedBits;
@@ -76,8 +77,6 @@ public final class Resolver {
             notices.add(config.model().typeMark().source() + ": model.torch_dtype " + config.model().dtype() + " is read as auto: weights are decoded exactly as they are "
                     + "stored, computed with in float32, and written in the checkpoint's own type");
         }
-        config.quant().flatMap(LlmcConfig.Quant::sites).filter(s -> s.attention() || s.softmax() || s.activationFunction()).ifPresent(s ->
-                problems.error(config.quant().get().mark(), "quant.act.quant_attn, quant_softmax and quant_act_fn are not here"));
         Path directory = Path.of(config.model().path());
         if (!Files.isDirectory(directory)) {
             problems.error(config.model().pathMark(), "model.path %s: there is no such directory", directory);
@@ -125,7 +124,12 @@ public final class Resolver {
         Optional<KvCacheScheme> kv = config.quant().flatMap(LlmcConfig.Quant::kvCache).map(k -> new KvCacheScheme(k.method(), k.scheme(), k.residualLength()));
         boolean quantOut = config.quant().map(LlmcConfig.Quant::quantOut).orElseGet(() -> config.sparse().map(LlmcConfig.Sparse::sparsityOut).orElse(false));
         RunConfig run = new RunConfig(steps, schemes, kv, calibration, quantOut, evaluations, config.compat(), config.seed(), RunConfig.Memory.DEFAULT,
-                config.experts());
+                config.experts(), config.quant().flatMap(LlmcConfig.Quant::sites).map(s -> new InnerSites(s.attention(), s.softmax(), s.activationFunction()))
+                        .orElse(InnerSites.NONE));
+        run.innerRounding();
+        if (run.sites().any() && !targets.isEmpty()) {
+            notices.add("quant.act: what is rounded inside attention and before activation functions is evaluated here, and no written format speaks of it");
+        }
         Optional<BitTarget> target = config.quant().flatMap(LlmcConfig.Quant::target).map(t -> BitTarget.of(t, layers, targets, l -> planned(l, steps)));
         target.ifPresentOrElse(t -> {
             if (config.quant().get().target().get().widths().isEmpty() && t.widths().size() < TargetBits.WIDTHS.size()) {

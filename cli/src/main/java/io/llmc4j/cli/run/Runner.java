@@ -23,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -157,8 +158,20 @@ public final class Runner {
                 files.add(new Report.WrittenFile(fromReport(w.directory().resolve(f.name())), f.bytes(), f.sha256()));
             }
         }
-        return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, bits.map(BitChoice::asMap).orElse(Map.of()), layers, dropped, files,
-                DeviceSession.account(), PeakMemory.bytes(), progress.seconds());
+        return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, bits.map(BitChoice::asMap).orElse(Map.of()), layers,
+                losses(s), dropped, files, DeviceSession.account(), PeakMemory.bytes(), progress.seconds());
+    }
+
+    private static Map<String, List<Float>> losses(RunSummary s) {
+        Map<String, List<Float>> out = new LinkedHashMap<>();
+        s.artifacts().getOrDefault(RunSummary.LOSSES, Map.of()).forEach((key, m) -> {
+            List<Float> values = new ArrayList<>();
+            for (float v : m.data()) {
+                values.add(v);
+            }
+            out.put(key, values);
+        });
+        return out;
     }
 
     /** Names in the report are relative to where it lies. */

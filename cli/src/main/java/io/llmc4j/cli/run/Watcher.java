@@ -8,8 +8,11 @@ import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** Follows a run: a table row a linear layer and the perplexities on standard output, progress on standard error. */
 final class Watcher implements RunListener {
@@ -21,6 +24,7 @@ final class Watcher implements RunListener {
     private int block = -1;
     private int blocks = 1;
     private boolean heading;
+    private final Map<String, List<Double>> losses = new LinkedHashMap<>();
 
     /** @param rows false with {@code --json}: standard output is the report's alone */
     Watcher(PrintWriter out, Progress progress, boolean rows, List<PlannedRunLayer> planned) {
@@ -63,6 +67,12 @@ final class Watcher implements RunListener {
     }
 
     @Override
+    public void epochDone(int index, String stage, int epoch, double loss) {
+        losses.computeIfAbsent(stage, s -> new ArrayList<>()).add(loss);
+        progress.at(work(), "block " + (index + 1) + " of " + blocks + ", " + stage + ", epoch " + (epoch + 1) + String.format(Locale.ROOT, ", loss %.4g", loss));
+    }
+
+    @Override
     public void layerDone(LayerResult layer) {
         if (!rows) {
             return;
@@ -82,6 +92,9 @@ final class Watcher implements RunListener {
     @Override
     public void blockDone(int index, int n, double seconds) {
         block = index + 1;
+        losses.forEach((stage, values) -> progress.say(String.format(Locale.ROOT, "block %d, %s: loss by epoch %s", index, stage,
+                String.join(" ", values.stream().map(v -> String.format(Locale.ROOT, "%.4g", v)).toList()))));
+        losses.clear();
         progress.step(work(), "block " + (index + 1) + " of " + n + " done in " + Text.duration(seconds));
     }
 

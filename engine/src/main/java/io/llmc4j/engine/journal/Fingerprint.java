@@ -42,6 +42,7 @@ public record Fingerprint(Map<String, String> fields) {
         IgnoredLayers ignored = s.ignored();
         f.put("ignored layers", new TreeSet<>(ignored.blocks()) + " " + new TreeSet<>(ignored.names()) + " " + new TreeSet<>(ignored.fullNames()));
         f.put("kv cache", config.kvCache().toString());
+        f.put("other roundings", config.sites().toString());
         f.put("quant_out", String.valueOf(config.quantOut()));
         f.put("compat", config.llmcCompatible() ? "llmc" : "none");
         f.put("seed", String.valueOf(config.seed()));

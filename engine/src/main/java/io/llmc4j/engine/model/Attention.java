@@ -4,6 +4,7 @@ import io.llmc4j.engine.kernel.FloatMath;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.Optional;
 
 /**
  * Causal softmax attention over whole heads: one task a sequence and head, query rows in blocks, each block against the keys that it can see.
@@ -17,9 +18,18 @@ public final class Attention {
     private final AttentionSpec spec;
     private final float[] slopes;
     private final float[] sinks;
+    private final Optional<InnerRounding> operands;
+    private final Optional<InnerRounding> scored;
 
     /** @param sinks [heads], or length 0 */
     public Attention(AttentionSpec spec, float[] sinks) {
+        this(spec, sinks, Optional.empty());
+    }
+
+    /** @param inner what is rounded on the way */
+    Attention(AttentionSpec spec, float[] sinks, Optional<InnerRounding> inner) {
+        this.operands = inner.filter(InnerRounding::attention);
+        this.scored = inner.filter(InnerRounding::softmax);
         this.spec = spec;
         this.slopes = spec.position() instanceof AttentionSpec.Alibi alibi ? slopes(spec.heads(), alibi.slopeFactor()) : new float[0];
         this.sinks = sinks;
@@ -32,7 +42,10 @@ public final class Attention {
      */
     public Matrix forward(Matrix q, KvCache.KeysValues kv, int batch, int tokens) {
         Matrix out = new Matrix(batch * tokens, spec.heads() * spec.valueDim());
-        Parallel.forEach(batch * spec.heads(), task -> head(q, kv, task / spec.heads(), task % spec.heads(), tokens, out));
+        Matrix queries = operands.map(o -> o.byHead(q, spec.heads())).orElse(q);
+        KvCache.KeysValues seen = operands.map(o -> new KvCache.KeysValues(o.byHead(kv.keys(), spec.kvHeads()), o.byHead(kv.values(), spec.kvHeads()), kv.tokens()))
+                .orElse(kv);
+        Parallel.forEach(batch * spec.heads(), task -> head(queries, seen, task / spec.heads(), task % spec.heads(), tokens, out));
         return out;
     }
 
@@ -54,8 +67,16 @@ public final class Attention {
                     kv.keys().data(), keyRow * kv.keys().cols() + kvHead * spec.headDim(), kv.keys().cols(), scores, 0, ld, false);
             for (int r = 0; r < rows; r++) {
                 int position = first + t0 + r;
-                weigh(scores, r * ld, n, from, firstVisible(position) - from, position + 1 - from, head);
+                int low = r * ld + firstVisible(position) - from;
+                int high = r * ld + position + 1 - from;
+                weigh(scores, r * ld, n, from, low - r * ld, high - r * ld, head);
+                if (scored.isPresent()) {
+                    scored.get().row(scores, low, high);
+                }
                 kernels.softmax(ld, scores, r * ld);
+                if (operands.isPresent()) {
+                    operands.get().row(scores, low, high);
+                }
             }
             kernels.gemmNN(rows, spec.valueDim(), n, scores, 0, ld,
                     kv.values().data(), keyRow * kv.values().cols() + kvHead * spec.valueDim(), kv.values().cols(),

@@ -48,7 +48,7 @@ final class AttentionHalf {
         }
         scaleByLength(q, first);
         KvCache.KeysValues all = cache.append(block.index(), spec, fresh, batch);
-        Matrix mixed = new Attention(spec, block.vectors().getOrDefault("sinks", new float[0])).forward(q, all, batch, tokens);
+        Matrix mixed = new Attention(spec, block.vectors().getOrDefault("sinks", new float[0]), block.innerRounding()).forward(q, all, batch, tokens);
         return linear(Role.O, mixed);
     }
 

@@ -19,6 +19,7 @@ public final class Block {
     private final Map<NormSlot, Norm> norms = new EnumMap<>(NormSlot.class);
     private final Map<String, float[]> vectors = new LinkedHashMap<>();
     private final List<Subset> subsets;
+    private InnerRounding inner;
 
     /** @param vectors parameters that are neither linear nor norm: "sinks" [heads], "router_correction" [experts] */
     public Block(int index, LayerSpec spec, List<Linear> linears, Map<NormSlot, Norm> norms, Map<String, float[]> vectors, List<Subset> subsets) {
@@ -79,6 +80,15 @@ public final class Block {
 
     public Map<String, float[]> vectors() {
         return vectors;
+    }
+
+    public void setInnerRounding(InnerRounding rounding) {
+        inner = rounding;
+    }
+
+    /** What is rounded between the linear layers: from when all of them are quantized, as long as they are. */
+    Optional<InnerRounding> innerRounding() {
+        return inner != null && linears.values().stream().allMatch(Linear::quantized) ? Optional.of(inner) : Optional.empty();
     }
 
     public List<Subset> subsets() {

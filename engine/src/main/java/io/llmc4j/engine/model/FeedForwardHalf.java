@@ -56,6 +56,7 @@ final class FeedForwardHalf {
         // The gate runs first: hooks see layers in module order.
         Matrix g = gate.isPresent() ? decoder.linear(gate.get(), x, samples, perSample, hooks) : null;
         Matrix u = decoder.linear(up, x, samples, perSample, hooks);
+        block.innerRounding().filter(InnerRounding::function).ifPresent(f -> f.function(g == null ? u : g));
         if (g == null) {
             activate(spec.activation(), u);
         } else if (spec.clamp() > 0) {

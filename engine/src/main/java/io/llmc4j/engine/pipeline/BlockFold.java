@@ -218,6 +218,7 @@ public final class BlockFold {
             return;
         }
         model.edit(block);
+        config.innerRounding().ifPresent(block::setInnerRounding);
         FoldedBlock.Surroundings run = new FoldedBlock.Surroundings(config, schemes(), source.blockPrefix(index), stores.passes(), stores.store(), stores.carried(), excludeFromStart(), artifacts, listener);
         boolean last = index + 1 == blocks;
         try (FoldedBlock work = new FoldedBlock(block, run, flow.in, flow.out)) {

@@ -22,6 +22,7 @@ import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.WeightRounding;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
@@ -424,6 +425,12 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public void loss(String stage, int epoch, double value) {
         run.listener.epochDone(block.index(), stage, epoch, value);
+        // Among what is journalled, so that a resumed run tells all of it.
+        run.artifacts.computeIfAbsent(RunSummary.LOSSES, f -> new LinkedHashMap<>()).merge(block.index() + " " + stage, new Matrix(1, 1, new float[] {(float) value}), (a, b) -> {
+            float[] longer = Arrays.copyOf(a.data(), a.cols() + 1);
+            longer[a.cols()] = b.data()[0];
+            return new Matrix(1, longer.length, longer);
+        });
     }
 
     @Override

@@ -9,12 +9,13 @@ public final class ActivationRoundings {
     }
 
     /**
-     * Ranges from the input at hand: per token, per group, or per tensor. Per tensor (and per head) means each sample by itself, so that
-     * the result does not depend on how many samples are computed together.
+     * Ranges from the input at hand: per token, per group, or per tensor. What is of the tensor (its range, its heads, the second scale of NVFP4) is of
+     * each sample by itself, so that the result does not depend on how many samples are computed together.
      */
     public static ActivationRounding dynamic(Quantizer quantizer) {
         Granularity.Kind kind = quantizer.scheme().granularity().kind();
-        boolean whole = kind == Granularity.Kind.PER_TENSOR || kind == Granularity.Kind.PER_HEAD;
+        boolean whole = kind == Granularity.Kind.PER_TENSOR || kind == Granularity.Kind.PER_HEAD
+                || quantizer.scheme().scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL;
         return (x, batch, tokens) -> {
             if (!whole || batch == 1) {
                 return quantizer.fakeQuantize(x);

@@ -108,7 +108,9 @@ public record CompressedTensorsFormat(String name, String directory, String desc
             if (!sameKind) {
                 out.add(f.label() + " weights with " + a.format() + " activations: both must be the same float");
             }
-            if (a.granularity().kind() != Granularity.Kind.PER_GROUP) {
+            if (a.scaleFormat() == ScaleFormat.E4M3_TWO_LEVEL) {
+                out.add("NVFP4 activations: servers want a calibrated second scale for inputs, and the run finds it for each input anew; mxfp4 and mxfp8 have none");
+            } else if (a.granularity().kind() != Granularity.Kind.PER_GROUP) {
                 inputs(a, out);
             }
         }
