@@ -76,6 +76,50 @@ public final class Checkpoint implements AutoCloseable {
         return single(path.resolve(files.getFirst()));
     }
 
+    /**
+     * What is left of a directory that {@link #open} refuses: the tensors of every file whose header can be read, where the index puts them when there is one.
+     * For telling what is damaged; never for a run. Throws NO_CHECKPOINT when nothing is left.
+     */
+    public static Checkpoint salvage(Path directory) {
+        List<String> names = list(directory).stream().filter(n -> n.endsWith(".safetensors")).toList();
+        Map<String, String> map = Map.of();
+        try {
+            Path index = directory.resolve(SINGLE + ".index.json");
+            if (Files.exists(index)) {
+                map = CheckpointIndex.parse(Files.readAllBytes(index), index.toString()).weightMap();
+            } else if (names.contains(SINGLE)) {
+                names = List.of(SINGLE);
+            }
+        } catch (IOException | BadInput e) {
+            // Without the index, all files count.
+            map = Map.of();
+        }
+        List<SafetensorsFile> files = new ArrayList<>();
+        Map<String, SafetensorsFile> tensors = new LinkedHashMap<>();
+        for (String n : names) {
+            if (!map.isEmpty() && !map.containsValue(n)) {
+                continue;
+            }
+            try {
+                SafetensorsFile f = SafetensorsFile.salvage(directory.resolve(n));
+                files.add(f);
+                for (String t : f.names()) {
+                    if (map.isEmpty() || n.equals(map.get(t))) {
+                        tensors.putIfAbsent(t, f);
+                    }
+                }
+            } catch (BadInput e) {
+                // Its tensors are lost; open has said why.
+                continue;
+            }
+        }
+        if (tensors.isEmpty()) {
+            files.forEach(SafetensorsFile::close);
+            throw BadInput.of(SafetensorsError.NO_CHECKPOINT, "%s: no tensor can be read", directory);
+        }
+        return new Checkpoint(files, tensors, List.of());
+    }
+
     private static Checkpoint single(Path file) {
         SafetensorsFile f = SafetensorsFile.open(file);
         Map<String, SafetensorsFile> tensors = new LinkedHashMap<>();

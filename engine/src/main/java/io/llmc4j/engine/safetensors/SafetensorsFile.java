@@ -40,7 +40,7 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    private SafetensorsFile(String name, Optional<Stamp> stamp, Arena arena, MemorySegment all) {
+    private SafetensorsFile(String name, Optional<Stamp> stamp, Arena arena, MemorySegment all, boolean strict) {
         this.name = name;
         this.stamp = stamp;
         this.arena = arena;
@@ -57,17 +57,27 @@ public final class SafetensorsFile implements AutoCloseable {
             throw BadInput.of(SafetensorsError.HEADER_PAST_END, "%s: the header should have %d bytes, the file has %d in all; is it truncated?", name, n, size);
         }
         this.data = all.asSlice(8 + n);
-        this.header = SafetensorsHeader.parse(new SegmentStream(all.asSlice(8, n)), data.byteSize(), name);
+        InputStream json = new SegmentStream(all.asSlice(8, n));
+        this.header = strict ? SafetensorsHeader.parse(json, data.byteSize(), name) : SafetensorsHeader.salvage(json, data.byteSize(), name);
     }
 
     /** Maps a file. */
     public static SafetensorsFile open(Path path) {
+        return open(path, true);
+    }
+
+    /** Maps a file that need not be whole: the tensors that lie inside it. For telling what is left of a damaged file; throws when its header cannot be read. */
+    public static SafetensorsFile salvage(Path path) {
+        return open(path, false);
+    }
+
+    private static SafetensorsFile open(Path path, boolean strict) {
         Arena arena = Arena.ofShared();
         try {
             Stamp stamp = Stamp.of(path);
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
                 MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-                return new SafetensorsFile(path.toString(), Optional.of(stamp), arena, all);
+                return new SafetensorsFile(path.toString(), Optional.of(stamp), arena, all, strict);
             }
         } catch (NoSuchFileException e) {
             arena.close();
@@ -87,7 +97,7 @@ public final class SafetensorsFile implements AutoCloseable {
         try {
             MemorySegment all = arena.allocate(file.length, 16);
             MemorySegment.copy(file, 0, all, ValueLayout.JAVA_BYTE, 0, file.length);
-            return new SafetensorsFile(name, Optional.empty(), arena, all);
+            return new SafetensorsFile(name, Optional.empty(), arena, all, true);
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;

@@ -42,6 +42,12 @@ record SafetensorsHeader(Map<String, TensorEntry> tensors, Map<String, String> m
 
     /** Reads the header from its JSON bytes; {@code dataBytes} is the length of the data section, {@code where} names the file in errors. */
     static SafetensorsHeader parse(InputStream json, long dataBytes, String where) {
+        SafetensorsHeader header = read(json, where);
+        checkLayout(header.tensors.values(), dataBytes, where);
+        return header;
+    }
+
+    private static SafetensorsHeader read(InputStream json, String where) {
         SafetensorsHeader header;
         try (JsonParser p = JSON.createParser(new InputStreamReader(json, StandardCharsets.UTF_8.newDecoder()
                 .onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT)))) {
@@ -53,8 +59,15 @@ record SafetensorsHeader(Map<String, TensorEntry> tensors, Map<String, String> m
         } catch (IOException e) {
             throw new BadInput(SafetensorsError.UNREADABLE, where + ": " + e.getMessage(), e);
         }
-        checkLayout(header.tensors.values(), dataBytes, where);
         return header;
+    }
+
+    /** The same of a file that may be cut or put together wrongly: only the tensors that lie wholly inside its data are kept. */
+    static SafetensorsHeader salvage(InputStream json, long dataBytes, String where) {
+        SafetensorsHeader all = read(json, where);
+        Map<String, TensorEntry> whole = new LinkedHashMap<>(all.tensors);
+        whole.values().removeIf(e -> e.end() > dataBytes);
+        return new SafetensorsHeader(Collections.unmodifiableMap(whole), all.metadata);
     }
 
     /** No overlap, no hole, nothing behind the end. */

@@ -42,6 +42,8 @@ public final class Audit {
     private final List<LayerAudit> layers = new ArrayList<>();
     private final Map<String, Integer> transforms = new LinkedHashMap<>();
     private Optional<StreamTurn> turn = Optional.empty();
+    private Optional<Salvage.Salvaged> damage = Optional.empty();
+    private final List<String> unjudged = new ArrayList<>();
 
     private Audit(Path quantizedPath, HfModel original, Optional<Evaluation> text, Listener listener) {
         this.quantizedPath = quantizedPath;
@@ -74,17 +76,41 @@ public final class Audit {
             if (findings.stream().noneMatch(f -> f.severity() == Finding.Severity.FAULT)) {
                 findings.add(Finding.fault(Finding.Rule.SHAPES, "", e.getMessage()));
             }
-            findings.add(Finding.note(Finding.Rule.SHAPES, "", "the weights were not compared: as it is, the model does not open"));
+            format = directory ? rest(format) : format;
+            if (layers.isEmpty()) {
+                findings.add(Finding.note(Finding.Rule.SHAPES, "", "the weights were not compared: as it is, the model does not open"));
+            }
         }
         List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getKey().startsWith("the residual") ? " blocks)" : t.getValue() == 1 ? " layer)" : " layers)")).toList();
         return new AuditReport(quantizedPath.toString(), original.directory().map(Path::toString).orElse(original.config().where()), original.spec().family(), format, seen,
                 findings, layers, data, Optional.empty(), (System.nanoTime() - start) * 1e-9);
     }
 
+    /** Compares what can be read of a directory that does not open, and lists the rest. */
+    private String rest(String format) {
+        Optional<Salvage.Salvaged> left = Salvage.of(quantizedPath, original);
+        if (left.isEmpty()) {
+            return format;
+        }
+        damage = left;
+        try (QuantizedModel model = QuantizedModel.of(left.get().model())) {
+            contents(model);
+            findings.addAll(new Damage(left.get(), unjudged).notes());
+            if (text.isPresent()) {
+                findings.add(Finding.note(Finding.Rule.DATA, "", "the text was not read: parts of the model are missing"));
+            }
+            return model.format();
+        }
+    }
+
+    private boolean lost(Block block, String prefix, String layer) {
+        return damage.isPresent() && damage.get().lost().containsKey(prefix + "." + damage.get().model().layout(block.index()).moduleOf(layer).name());
+    }
+
     private Optional<DataAudit> contents(QuantizedModel model) {
         Optional<ConfigRules> rules = Optional.empty();
         if (model.directory().isPresent()) {
-            ConfigRules r = new ConfigRules(model.directory().get(), original);
+            ConfigRules r = new ConfigRules(model.directory().get(), original, damage.map(d -> d.lost().keySet()).orElse(Set.of()));
             findings.addAll(r.check());
             findings.addAll(FloatRules.everyTensor(model.directory().get()));
             rules = Optional.of(r);
@@ -104,7 +130,7 @@ public final class Audit {
             listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
             block(i, model, rules);
         }
-        if (text.isEmpty()) {
+        if (text.isEmpty() || damage.isPresent()) {
             return Optional.empty();
         }
         SideBySide both = new SideBySide(original, model.source(), text.get(), listener);
@@ -133,6 +159,9 @@ public final class Audit {
                 findings.add(Finding.fault(Finding.Rule.NAMES, name, "the quantized model has no such layer"));
                 continue;
             }
+            if (lost(its, model.source().blockPrefix(index), other.get().name())) {
+                continue;
+            }
             QuantizedMatrix q = codes.get(other.get().name());
             if (q == null && !broken.isEmpty() && claimed.contains(other.get().name())) {
                 continue;
@@ -153,6 +182,10 @@ public final class Audit {
                 }
             }
             biases.put(l.name(), e.bias(l.bias()));
+            if (damage.isPresent() && e.partners().isEmpty() && expected.movedWith(l, stored, n -> lost(its, model.source().blockPrefix(index), n))) {
+                unjudged.add(name);
+                continue;
+            }
             layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, other.get().name(), model);
         }
         findings.addAll(FloatRules.block(prefix, mine, its, compensated, biases));

@@ -26,12 +26,15 @@ final class ConfigRules {
 
     private final HfModel quantized;
     private final HfModel original;
+    private final Set<String> lost;
     private final JsonNode section;
     private final String method;
     private final List<Finding> findings = new ArrayList<>();
 
-    ConfigRules(HfModel quantized, HfModel original) {
+    /** @param lost modules that cannot be read: no list is held against them */
+    ConfigRules(HfModel quantized, HfModel original, Set<String> lost) {
         this.quantized = quantized;
+        this.lost = lost;
         this.original = original;
         this.section = FormatName.section(quantized.config().json());
         this.method = section.path("quant_method").asText("");
@@ -45,14 +48,18 @@ final class ConfigRules {
             BlockLayout b = quantized.layout(i);
             for (ModuleLayout m : b.modules()) {
                 StoredModule s = quantized.module(i, m);
+                if (lost.contains(s.name())) {
+                    continue;
+                }
                 (quantized.isQuantized(s) ? coded : floats).add(s.name());
             }
         }
-        if (section.isObject() && coded.isEmpty()) {
+        if (section.isObject() && coded.isEmpty() && lost.isEmpty()) {
             findings.add(Finding.fault(Finding.Rule.CONFIG, "", "quantization_config is there, but no linear layer is stored quantized"));
         }
         List<String> all = new ArrayList<>(coded);
         all.addAll(floats);
+        all.addAll(lost);
         all.add(quantized.tensorName(quantized.shape().ends().head()).replaceAll("\\.weight$", ""));
         all.add("lm_head");
         all.add(quantized.tensorName(quantized.shape().ends().embedding()).replaceAll("\\.weight$", ""));

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * What the layers of a block may hold: the original weight, and the original with the scales that methods move between neighbours. A norm's gain
@@ -113,6 +114,28 @@ final class ExpectedWeights {
             }
         }
         return best;
+    }
+
+    /**
+     * Whether a layer looks as if scales had been moved between it and a neighbour that cannot be read: then nothing tells which, and it cannot be judged. Its
+     * own rows (or columns) would be the original's times a factor each.
+     */
+    boolean movedWith(Linear layer, Matrix stored, Predicate<String> lost) {
+        boolean down = original.subsets().stream().anyMatch(s -> s.previous().orElse(null) instanceof Subset.PreviousLinear p && p.name().equals(layer.name())
+                && s.layers().stream().anyMatch(lost));
+        boolean up = original.subsets().stream().anyMatch(s -> s.previous().orElse(null) instanceof Subset.PreviousLinear p && lost.test(p.name())
+                && s.layers().contains(layer.name()));
+        if (!down && !up) {
+            return false;
+        }
+        Matrix w = layer.weight();
+        float[] f = new float[up ? w.cols() : w.rows()];
+        Matrix a = up ? w.transpose() : w;
+        Matrix b = up ? stored.transpose() : stored;
+        for (int i = 0; i < f.length; i++) {
+            f[i] = (float) fit(a, b, i);
+        }
+        return MatrixError.relative(up ? columns(w, f) : rows(w, f), stored) < 0.5 * MatrixError.relative(w, stored);
     }
 
     private List<Expected> candidates(Linear layer, Matrix stored) {

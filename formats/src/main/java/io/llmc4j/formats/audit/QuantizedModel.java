@@ -59,6 +59,11 @@ final class QuantizedModel implements AutoCloseable {
         return new QuantizedModel(m, Optional.of(m), FormatName.of(m.config().json()));
     }
 
+    /** What is left of a directory that does not open. */
+    static QuantizedModel of(HfModel model) {
+        return new QuantizedModel(model, Optional.of(model), FormatName.of(model.config().json()));
+    }
+
     ModelSource source() {
         return source;
     }
