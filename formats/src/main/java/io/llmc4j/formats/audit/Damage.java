@@ -14,7 +14,7 @@ record Damage(Salvage.Salvaged left, List<String> unjudged) {
         left.lost().forEach((module, reason) -> byReason.computeIfAbsent(reason.startsWith("missing: ") ? "some of its tensors are missing" : reason, k -> new ArrayList<>()).add(module));
         byReason.forEach((reason, modules) -> out.add(Finding.note(Finding.Rule.SHAPES, "", "not compared, because " + reason + ": " + byBlock(modules))));
         Map<String, List<String>> rest = new LinkedHashMap<>();
-        left.rest().forEach((tensor, reason) -> rest.computeIfAbsent(reason, k -> new ArrayList<>()).add(tensor));
+        new java.util.TreeMap<>(left.rest()).forEach((tensor, reason) -> rest.computeIfAbsent(reason, k -> new ArrayList<>()).add(tensor));
         rest.forEach((reason, tensors) -> out.add(Finding.note(Finding.Rule.FLOATS, "", "not compared, because " + reason + ": " + byBlock(tensors))));
         if (!unjudged.isEmpty()) {
             out.add(Finding.note(Finding.Rule.TRANSFORM, "", "not judged, because scales seem to have been moved to a neighbour that cannot be read: " + byBlock(unjudged)));
