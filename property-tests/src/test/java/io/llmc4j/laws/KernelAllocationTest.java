@@ -4,8 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.llmc4j.engine.kernel.Activation;
+import io.llmc4j.engine.kernel.DoubleKernels;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.StoredFloats;
+import io.llmc4j.engine.kernel.VectorDoubleKernels;
+import io.llmc4j.engine.kernel.VectorStoredFloats;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -85,6 +89,25 @@ class KernelAllocationTest {
         calls.put("walshHadamard", () -> { k.walshHadamard(512, out, 0); k.scale(512, 0x1p-9f, out, 0); return 0; });
         calls.put("fakeQuantize", () -> { k.fakeQuantize(N, a, 0, 0.1f, 8, 0, 15, out, 0); return 0; });
         calls.put("quantize", () -> { k.quantize(N, a, 0, 0.1f, 8, 0, 15, out, 0); return 0; });
+        calls.put("fakeQuantizeFloat", () -> { k.fakeQuantizeFloat(N, a, 0, 0.1f, 0.1f, 3, 0x1p-6f, 448f, out, 0); return 0; });
+        StoredFloats stored = new VectorStoredFloats();
+        byte[] bytes = new byte[N];
+        short[] shorts = new short[N];
+        int[] ints = new int[N];
+        calls.put("bf16ToFloats", () -> { stored.bf16ToFloats(N, shorts, 0, out, 0); return 0; });
+        calls.put("floatsToBf16", () -> { stored.floatsToBf16(N, a, 0, shorts, 0); return 0; });
+        calls.put("f16ToFloats", () -> { stored.f16ToFloats(N, shorts, 0, out, 0); return 0; });
+        calls.put("floatsToF16", () -> { stored.floatsToF16(N, a, 0, shorts, 0); return 0; });
+        calls.put("e4m3ToFloats", () -> { stored.e4m3ToFloats(N, bytes, 0, out, 0); return 0; });
+        calls.put("e5m2ToFloats", () -> { stored.e5m2ToFloats(N, bytes, 0, out, 0); return 0; });
+        calls.put("floatsToE4m3", () -> { stored.floatsToE4m3(N, a, 0, bytes, 0, true); return 0; });
+        calls.put("floatsToE5m2", () -> { stored.floatsToE5m2(N, a, 0, bytes, 0, true); return 0; });
+        calls.put("integerCodes", () -> { stored.integerCodes(N, a, 0, 0.1f, 8, 0, 15, bytes, 0); return 0; });
+        calls.put("packNibbles", () -> { stored.packNibbles(N / 8, bytes, 0, ints, 0); return 0; });
+        calls.put("groupExtremes", () -> { stored.groupExtremes(N, 128, a, 0, out, out, 128); return 0; });
+        DoubleKernels doubles = new VectorDoubleKernels();
+        double[] d = new double[N];
+        calls.put("double subtractProduct", () -> { doubles.subtractProduct(15, 29, 17, d, 0, 17, 1, d, 0, 29, 1, d, 0, 29); return 0; });
         for (Activation f : Activation.values()) {
             calls.put("activate " + f, () -> { k.activate(f, N, out, 0); return 0; });
         }
@@ -95,9 +118,9 @@ class KernelAllocationTest {
         calls.put("syrk", () -> { k.syrk(40, 25, a, 0, 25, out, 25); k.scale(N, 0f, out, 0); return 0; });
         StringBuilder bad = new StringBuilder();
         calls.forEach((name, call) -> {
-            double bytes = bytesPerCall(call);
-            if (bytes > 400) {
-                bad.append(name).append(": ").append(bytes).append(" bytes a call\n");
+            double perCall = bytesPerCall(call);
+            if (perCall > 400) {
+                bad.append(name).append(": ").append(perCall).append(" bytes a call\n");
             }
         });
         assertTrue(bad.isEmpty(), bad::toString);

@@ -7,6 +7,13 @@ import io.llmc4j.engine.kernel.ScalarStoredFloats;
 import io.llmc4j.engine.kernel.StoredFloats;
 import io.llmc4j.engine.kernel.VectorStoredFloats;
 import io.llmc4j.engine.kernel.TensorPieces;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.QuantizedMatrix;
+import io.llmc4j.engine.quant.Quantizer;
+import io.llmc4j.engine.quant.StoredRounding;
+import io.llmc4j.engine.quant.packing.CodeOffset;
+import io.llmc4j.engine.quant.packing.DenseBits;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
@@ -67,6 +74,88 @@ class StoredFloatsTest {
     }
 
     @Test
+    void everyFp8Decodes() {
+        byte[] raw = new byte[256 + 3];
+        for (int i = 0; i < raw.length; i++) {
+            raw[i] = (byte) i;
+        }
+        float[][] e = {new float[raw.length], new float[raw.length]};
+        float[][] a = {new float[raw.length], new float[raw.length]};
+        SCALAR.e4m3ToFloats(raw.length, raw, 0, e[0], 0);
+        VECTOR.e4m3ToFloats(raw.length, raw, 0, a[0], 0);
+        SCALAR.e5m2ToFloats(raw.length, raw, 0, e[1], 0);
+        VECTOR.e5m2ToFloats(raw.length, raw, 0, a[1], 0);
+        for (int f = 0; f < 2; f++) {
+            for (int i = 0; i < raw.length; i++) {
+                assertEquals(Float.floatToRawIntBits(e[f][i]), Float.floatToRawIntBits(a[f][i]), "format " + f + ", code " + i);
+            }
+        }
+    }
+
+    @Test
+    void integerCodesAreTheirDefinition() {
+        float[] v = values();
+        byte[] expected = new byte[v.length];
+        byte[] actual = new byte[v.length];
+        for (float scale : new float[] {1f, 0.37f, 1e-30f, 3e30f, 0f, -0.5f}) {
+            for (float[] grid : new float[][] {{0, -8, 7}, {8, 0, 15}, {-3, 0, 15}, {200, 0, 255}, {0, -128, 127}, {0, -1, 1}, {70_000, 0, 15}}) {
+                SCALAR.integerCodes(v.length, v, 0, scale, grid[0], grid[1], grid[2], expected, 0);
+                VECTOR.integerCodes(v.length, v, 0, scale, grid[0], grid[1], grid[2], actual, 0);
+                assertArrayEquals(expected, actual, () -> "scale " + scale + ", grid " + Arrays.toString(grid));
+            }
+        }
+        // Ties go to even: multiples of one half.
+        for (int n = 0; n < 40; n++) {
+            float[] halves = new float[n];
+            for (int i = 0; i < n; i++) {
+                halves[i] = i / 2f - 10;
+            }
+            byte[] e = new byte[n];
+            byte[] a = new byte[n];
+            SCALAR.integerCodes(n, halves, 0, 1f, 0f, -8f, 7f, e, 0);
+            VECTOR.integerCodes(n, halves, 0, 1f, 0f, -8f, 7f, a, 0);
+            assertArrayEquals(e, a);
+        }
+    }
+
+    @Test
+    void nibblesAreDrawnTogether() {
+        Random r = new Random(3);
+        for (int words = 0; words < 40; words++) {
+            byte[] codes = new byte[8 * words + 3];
+            r.nextBytes(codes);
+            int[] expected = new int[words + 1];
+            for (int i = 0; i < 8 * words; i++) {
+                expected[1 + i / 8] |= (codes[3 + i] & 15) << 4 * (i % 8);
+            }
+            for (StoredFloats k : new StoredFloats[] {SCALAR, VECTOR}) {
+                int[] actual = new int[words + 1];
+                k.packNibbles(words, codes, 3, actual, 1);
+                assertArrayEquals(expected, actual);
+            }
+        }
+    }
+
+    @Test
+    void extremesOrderZerosAndKeepNaN() {
+        float[][] rows = {{0f, -0f}, {-0f, 0f}, {Float.NaN, 1f}, {1f, -Float.NaN}, {Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY}, {-3f, -2f}};
+        for (float[] row : rows) {
+            float[] x = new float[64];
+            for (int i = 0; i < x.length; i++) {
+                x[i] = row[i % 2];
+            }
+            x[5] = row[0] != row[0] ? 1f : x[5];
+            float[][] e = {new float[1], new float[1]};
+            float[][] a = {new float[1], new float[1]};
+            SCALAR.groupExtremes(64, 64, x, 0, e[0], e[1], 0);
+            VECTOR.groupExtremes(64, 64, x, 0, a[0], a[1], 0);
+            for (int k = 0; k < 2; k++) {
+                assertEquals(Float.floatToIntBits(e[k][0]), Float.floatToIntBits(a[k][0]));
+            }
+        }
+    }
+
+    @Test
     void tailsAndOffsets() {
         Random r = new Random(5);
         for (int n = 0; n < 70; n++) {
@@ -107,6 +196,34 @@ class StoredFloatsTest {
                     float[] part = new float[10_000];
                     TensorPieces.toFloats(t, 77, part, 5, 9_000);
                     assertArrayEquals(Arrays.copyOfRange(Tensors.toFloats(t), 77, 9_077), Arrays.copyOfRange(part, 5, 9_005));
+                }
+            }
+        }
+    }
+
+    /** The pass through panels gives the codes and scales of the whole matrix. */
+    @Test
+    void roundingFromStorageIsTheQuantizer() {
+        Random r = new Random(9);
+        for (int[] shape : new int[][] {{37, 256}, {3, 20_480}, {700, 96}}) {
+            float[] v = new float[shape[0] * shape[1]];
+            for (int i = 0; i < v.length; i++) {
+                v[i] = (float) r.nextGaussian();
+            }
+            try (Arena arena = Arena.ofShared()) {
+                Tensor t = Tensors.fromFloats(DType.BF16, new Shape(shape[0], shape[1]), v, arena);
+                for (int bits : new int[] {2, 3, 4, 8}) {
+                    for (boolean symmetric : new boolean[] {true, false}) {
+                        for (Granularity g : new Granularity[] {Granularity.perGroup(32), Granularity.PER_CHANNEL}) {
+                            QuantScheme scheme = QuantScheme.integer(bits, symmetric, g);
+                            StoredRounding actual = StoredRounding.of(t, scheme);
+                            QuantizedMatrix expected = Quantizer.of(scheme).quantize(TensorPieces.toMatrix(t));
+                            byte[] unsigned = symmetric ? CodeOffset.toUnsigned(expected.codes(), bits) : expected.codes();
+                            assertArrayEquals(DenseBits.packRows(shape[0], shape[1], bits, unsigned), actual.words(), scheme::toString);
+                            assertArrayEquals(expected.scales(), actual.params().scales());
+                            assertArrayEquals(expected.zeros(), actual.params().zeros());
+                        }
+                    }
                 }
             }
         }

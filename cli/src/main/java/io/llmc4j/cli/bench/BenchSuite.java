@@ -11,7 +11,6 @@ import java.util.function.LongSupplier;
 /** Fills the table: each case in each column, the shortest of several rounds. */
 public final class BenchSuite {
 
-    /** The first rounds teach the compiler. */
     private static final int LEAST_ROUNDS = 3;
 
     private BenchSuite() {
@@ -39,7 +38,7 @@ public final class BenchSuite {
     }
 
     /**
-     * @param seconds for one case in one column, about; at least three rounds are run however long they take (whole runs: one)
+     * @param seconds for one case in one column, about (more while rounds still get shorter); at least three rounds are run (whole runs: one)
      * @param done    told after each row
      */
     public static List<Row> run(List<BenchCase> cases, List<BenchColumn> columns, double seconds, Consumer<Row> done) {
@@ -71,15 +70,27 @@ public final class BenchSuite {
 
     private static double time(BenchCase c, LongSupplier clock, double seconds) {
         try (BenchCase.Round round = c.prepare().get()) {
-            long end = System.nanoTime() + (long) (seconds * 1e9);
+            long begin = System.nanoTime();
+            long budget = (long) (seconds * 1e9);
             double best = Double.POSITIVE_INFINITY;
-            int least = c.unit() == BenchCase.Unit.RUN ? 1 : LEAST_ROUNDS;
-            for (int i = 0; i < least || c.unit() != BenchCase.Unit.RUN && System.nanoTime() < end; i++) {
+            long improved = begin;
+            boolean whole = c.unit() == BenchCase.Unit.RUN;
+            for (int i = 0; whole ? i < 1 : i < LEAST_ROUNDS || goesOn(begin, improved, budget); i++) {
                 long start = clock.getAsLong();
                 round.run();
-                best = Math.min(best, (clock.getAsLong() - start) / 1e9);
+                double s = (clock.getAsLong() - start) / 1e9;
+                if (s < best * 0.97) {
+                    improved = System.nanoTime();
+                }
+                best = Math.min(best, s);
             }
             return best;
         }
+    }
+
+    /** The compiler comes late on a busy machine: as long as rounds still get much shorter, there are more, up to a limit. */
+    private static boolean goesOn(long begin, long improved, long budget) {
+        long now = System.nanoTime();
+        return now - begin < budget || now - improved < budget / 2 && now - begin < 6 * budget;
     }
 }

@@ -5,6 +5,7 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.quant.Quantizer;
+import io.llmc4j.engine.quant.StoredRounding;
 import io.llmc4j.engine.quant.packing.CodeOffset;
 import io.llmc4j.engine.quant.packing.DenseBits;
 import io.llmc4j.engine.tensor.DType;
@@ -45,7 +46,7 @@ final class StorageCases {
         for (DType type : new DType[] {DType.BF16, DType.F16, DType.F8_E4M3}) {
             cases.add(encode(type));
         }
-        cases.add(round());
+        cases.addAll(round());
         return cases;
     }
 
@@ -104,17 +105,24 @@ final class StorageCases {
         });
     }
 
-    /** What a run of RTN does with a weight: mapped bf16 in, packed codes and scales out. */
-    private static BenchCase round() {
-        return BenchCase.traffic("rtn-int4-bf16", "round to nearest, int4 packed", ROWS + " x " + COLS + " bf16, mapped, groups of 128", 2.0 * N, 2.0 * N + N / 2.0 + 4.0 * N / 128, false, () -> {
+    /** Round to nearest from the file to packed codes and scales, as one pass and in the steps of a run that keeps the float weight. */
+    private static List<BenchCase> round() {
+        QuantScheme scheme = QuantScheme.integer(4, true, Granularity.perGroup(128));
+        String shape = ROWS + " x " + COLS + " bf16, mapped, groups of 128";
+        double bytes = 2.0 * N;
+        double moved = bytes + N / 2.0 + 4.0 * N / 128;
+        return List.of(BenchCase.traffic("rtn-int4-bf16", "round to nearest, int4 packed", shape, bytes, moved, false, () -> {
             MappedTensor mapped = MappedTensor.of(DType.BF16);
-            Quantizer q = Quantizer.of(QuantScheme.integer(4, true, Granularity.perGroup(128)));
+            return mapped.round(() -> StoredRounding.of(mapped.tensor, scheme));
+        }), BenchCase.traffic("rtn-int4-bf16-steps", "the same in steps", shape, bytes, moved, false, () -> {
+            MappedTensor mapped = MappedTensor.of(DType.BF16);
+            Quantizer q = Quantizer.of(scheme);
             return mapped.round(() -> {
                 Matrix w = TensorPieces.toMatrix(mapped.tensor);
                 QuantizedMatrix m = q.quantize(w);
                 DenseBits.packRows(ROWS, COLS, 4, CodeOffset.toUnsigned(m.codes(), 4));
             });
-        });
+        }));
     }
 
     /** A tensor in a temporary file, mapped. */

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.kernel;
 
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -50,6 +51,14 @@ public final class Parallel {
     public static boolean inside() {
         return INSIDE.get();
     }
+
+    /** Whether other threads may touch this memory: not when its arena is confined to one. */
+    public static boolean reaches(MemorySegment bytes) {
+        return bytes.isAccessibleBy(ANOTHER);
+    }
+
+    /** Never started: only to ask. */
+    private static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> { });
 
     /** Runs {@code body} for each index from 0 to {@code tasks - 1}, in any order and on any thread; returns when all are done. */
     public static void forEach(int tasks, IntConsumer body) {

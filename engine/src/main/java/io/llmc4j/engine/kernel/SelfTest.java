@@ -202,14 +202,20 @@ public final class SelfTest {
             Random r = new Random(i);
             int n = LENGTHS[i % LENGTHS.length];
             float[] x = values(r, n);
+            byte[] raw = new byte[n];
+            r.nextBytes(raw);
             fault = bytes("bf16", n, o -> definition.floatsToBf16(n, x, 0, o.shorts, 0), o -> vector.floatsToBf16(n, x, 0, o.shorts, 0))
                     + bytes("e4m3", n, o -> definition.floatsToE4m3(n, x, 0, o.bytes, 0, true), o -> vector.floatsToE4m3(n, x, 0, o.bytes, 0, true))
                     + bytes("e5m2", n, o -> definition.floatsToE5m2(n, x, 0, o.bytes, 0, true), o -> vector.floatsToE5m2(n, x, 0, o.bytes, 0, true))
                     + bytes("extremes", n, o -> definition.groupExtremes(n, 32, x, 0, o.floats, o.more, 0), o -> vector.groupExtremes(n, 32, x, 0, o.floats, o.more, 0))
-                    + bytes("from bf16", n, o -> definition.bf16ToFloats(n, shorts(x), 0, o.floats, 0), o -> vector.bf16ToFloats(n, shorts(x), 0, o.floats, 0));
+                    + bytes("from bf16", n, o -> definition.bf16ToFloats(n, shorts(x), 0, o.floats, 0), o -> vector.bf16ToFloats(n, shorts(x), 0, o.floats, 0))
+                    + bytes("integer codes", n, o -> definition.integerCodes(n, x, 0, 0.3f, 8f, 0f, 15f, o.bytes, 0), o -> vector.integerCodes(n, x, 0, 0.3f, 8f, 0f, 15f, o.bytes, 0))
+                    + bytes("from e4m3", n, o -> definition.e4m3ToFloats(n, raw, 0, o.floats, 0), o -> vector.e4m3ToFloats(n, raw, 0, o.floats, 0))
+                    + bytes("from e5m2", n, o -> definition.e5m2ToFloats(n, raw, 0, o.floats, 0), o -> vector.e5m2ToFloats(n, raw, 0, o.floats, 0))
+                    + bytes("packed nibbles", n, o -> definition.packNibbles(n / 8, raw, 0, o.ints, 0), o -> vector.packNibbles(n / 8, raw, 0, o.ints, 0));
             cases++;
         }
-        results.add(new Result("bf16, fp8 and group extremes in bulk", cases, fault));
+        results.add(new Result("bf16, fp8, codes and group extremes in bulk", cases, fault));
     }
 
     private static short[] shorts(float[] x) {
@@ -220,14 +226,14 @@ public final class SelfTest {
         return s;
     }
 
-    private record Outputs(short[] shorts, byte[] bytes, float[] floats, float[] more) {
+    private record Outputs(short[] shorts, byte[] bytes, float[] floats, float[] more, int[] ints) {
         static Outputs of(int n) {
-            return new Outputs(new short[n], new byte[n], new float[n], new float[n]);
+            return new Outputs(new short[n], new byte[n], new float[n], new float[n], new int[n]);
         }
 
         boolean same(Outputs o) {
             return java.util.Arrays.equals(shorts, o.shorts) && java.util.Arrays.equals(bytes, o.bytes) && java.util.Arrays.equals(floats, o.floats)
-                    && java.util.Arrays.equals(more, o.more);
+                    && java.util.Arrays.equals(more, o.more) && java.util.Arrays.equals(ints, o.ints);
         }
     }
 

@@ -14,6 +14,26 @@ public interface StoredFloats {
     /** bf16 to float32, exact. */
     void bf16ToFloats(int n, short[] raw, int rawAt, float[] out, int outAt);
 
+    /** IEEE binary16 to float32, exact. */
+    default void f16ToFloats(int n, short[] raw, int rawAt, float[] out, int outAt) {
+        for (int i = 0; i < n; i++) {
+            out[outAt + i] = Float.float16ToFloat(raw[rawAt + i]);
+        }
+    }
+
+    /** float32 to IEEE binary16, to nearest, ties to even, infinity past 65504. Both twins share the loop, which the compiler vectorizes. */
+    default void floatsToF16(int n, float[] values, int at, short[] raw, int rawAt) {
+        for (int i = 0; i < n; i++) {
+            raw[rawAt + i] = Float.floatToFloat16(values[at + i]);
+        }
+    }
+
+    /** fp8 e4m3 (finite and NaN only) to float32, exact. */
+    void e4m3ToFloats(int n, byte[] raw, int rawAt, float[] out, int outAt);
+
+    /** fp8 e5m2 to float32, exact. */
+    void e5m2ToFloats(int n, byte[] raw, int rawAt, float[] out, int outAt);
+
     /** float32 to bf16, to nearest, ties to even; NaN becomes the quiet NaN of its sign. */
     void floatsToBf16(int n, float[] values, int at, short[] raw, int rawAt);
 
@@ -22,6 +42,20 @@ public interface StoredFloats {
 
     /** float32 to fp8 e5m2, to nearest, ties to even; past 57344 the largest value if {@code saturate}, else infinity. */
     void floatsToE5m2(int n, float[] values, int at, byte[] raw, int rawAt, boolean saturate);
+
+    /**
+     * Integer codes of one range: clamp(rne(x / scale) + zero), all in float32, as bytes. A quotient that is not a number has code 0.
+     *
+     * @param zero an integer of magnitude below 2^20, as {@code qmin} and {@code qmax} are
+     */
+    void integerCodes(int n, float[] x, int at, float scale, float zero, float qmin, float qmax, byte[] codes, int codesAt);
+
+    /**
+     * Four-bit codes to words of eight, the first code in the lowest bits.
+     *
+     * @param codes the low halves of 8 · {@code words} bytes count
+     */
+    void packNibbles(int words, byte[] codes, int at, int[] out, int outAt);
 
     /**
      * Smallest and largest of each group of {@code groupSize} neighbours; the last group may be shorter. NaN where a group has one.

@@ -2,6 +2,7 @@ package io.llmc4j.engine.quant;
 
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.StoredFloats;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
 
@@ -15,6 +16,13 @@ record Extremes(float[] lo, float[] hi) {
         Kernels kernels = Kernels.get();
         float[] data = x.data();
         boolean absolute = !layout.contiguous();
+        if (!absolute && layout.segments() > 0 && layout.length(0) > 0) {
+            int length = layout.length(0);
+            StoredFloats pairs = StoredFloats.get();
+            Parallel.forRange(layout.segments(), layout.grain(),
+                    (from, to) -> pairs.groupExtremes((to - from) * length, length, data, layout.start(from), lo, hi, from));
+            return layout.ranges() == layout.segments() ? new Extremes(lo, hi) : joined(lo, hi, layout);
+        }
         Parallel.forRange(layout.segments(), layout.grain(), (from, to) -> {
             for (int s = from; s < to; s++) {
                 int start = layout.start(s);

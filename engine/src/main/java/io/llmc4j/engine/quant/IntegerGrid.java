@@ -1,6 +1,7 @@
 package io.llmc4j.engine.quant;
 
 import io.llmc4j.engine.kernel.Kernels;
+import io.llmc4j.engine.kernel.StoredFloats;
 
 /**
  * Integers from qmin to qmax (spec 1.5).
@@ -11,6 +12,7 @@ import io.llmc4j.engine.kernel.Kernels;
 record IntegerGrid(float qmin, float qmax, boolean roundZeroPoint) implements Grid {
 
     static final float SMALLEST_SCALE = 1e-9f;
+    private static final float LARGE_ZERO = 1 << 20;
 
     IntegerGrid(NumberFormat.Int f, boolean roundZeroPoint) {
         this(f.qmin(), f.qmax(), roundZeroPoint);
@@ -48,6 +50,10 @@ record IntegerGrid(float qmin, float qmax, boolean roundZeroPoint) implements Gr
 
     @Override
     public void codes(int n, float[] x, int xOff, float scale, float zero, byte[] out, int outOff) {
+        if (roundZeroPoint && Math.abs(zero) < LARGE_ZERO && zero == (int) zero) {
+            StoredFloats.get().integerCodes(n, x, xOff, scale, zero, qmin, qmax, out, outOff);
+            return;
+        }
         for (int i = 0; i < n; i++) {
             out[outOff + i] = (byte) (int) code(x[xOff + i], scale, zero);
         }

@@ -150,8 +150,8 @@ public final class Conversions {
     private static float[] table(int exponentBits, int mantissa, int bias, int nan) {
         float[] t = new float[256];
         for (int c = 0; c < 256; c++) {
-            float v = (c & 0x7f) >= nan ? Float.NaN : decode(c & 0x7f, exponentBits, mantissa, bias);
-            t[c] = c < 128 ? v : -v;
+            t[c] = (c & 0x7f) >= nan ? Float.intBitsToFloat(c < 128 ? 0x7fc00000 : 0xffc00000)
+                    : decode(c & 0x7f, exponentBits, mantissa, bias) * (c < 128 ? 1f : -1f);
         }
         return t;
     }

@@ -1,5 +1,6 @@
 package io.llmc4j.engine.tensor;
 
+import io.llmc4j.engine.kernel.StoredFloats;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,8 +18,10 @@ public final class Tensors {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    /** Pieces are staged through small heap arrays, because the compiler vectorizes loops over arrays and not over segments. */
-    private static final int PIECE = 4096;
+    /** Pieces are staged through small heap arrays: kernels work on arrays, and a copy into the first-level cache is as fast as memory gives. */
+    private static final int PIECE = 2048;
+    private static final ThreadLocal<short[]> SHORTS = ThreadLocal.withInitial(() -> new short[PIECE]);
+    private static final ThreadLocal<byte[]> BYTES = ThreadLocal.withInitial(() -> new byte[PIECE]);
 
     private Tensors() {
     }
@@ -38,7 +41,7 @@ public final class Tensors {
             case F32 -> MemorySegment.copy(s, FLOAT, from * 4, out, at, count);
             case BF16, F16 -> shortsToFloats(t, from, out, at, count);
             case F8_E4M3, F8_E5M2, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ -> {
-                byte[] raw = new byte[Math.min(count, PIECE)];
+                byte[] raw = BYTES.get();
                 for (int i = 0; i < count; i += PIECE) {
                     int n = Math.min(PIECE, count - i);
                     MemorySegment.copy(s, ValueLayout.JAVA_BYTE, from + i, raw, 0, n);
@@ -54,43 +57,24 @@ public final class Tensors {
     }
 
     private static void shortsToFloats(Tensor t, long from, float[] out, int at, int count) {
-        short[] raw = new short[Math.min(count, PIECE)];
+        StoredFloats kernels = StoredFloats.get();
+        short[] raw = SHORTS.get();
         boolean half = t.dtype() == DType.F16;
         for (int i = 0; i < count; i += PIECE) {
             int n = Math.min(PIECE, count - i);
             MemorySegment.copy(t.bytes(), SHORT, (from + i) * 2, raw, 0, n);
             if (half) {
-                f16Piece(raw, out, at + i, n);
+                kernels.f16ToFloats(n, raw, 0, out, at + i);
             } else {
-                bf16Piece(raw, out, at + i, n);
+                kernels.bf16ToFloats(n, raw, 0, out, at + i);
             }
-        }
-    }
-
-    private static void f16Piece(short[] raw, float[] out, int at, int n) {
-        for (int k = 0; k < n; k++) {
-            out[at + k] = Float.float16ToFloat(raw[k]);
-        }
-    }
-
-    private static void bf16Piece(short[] raw, float[] out, int at, int n) {
-        for (int k = 0; k < n; k++) {
-            out[at + k] = Float.intBitsToFloat(raw[k] << 16);
         }
     }
 
     private static void bytesToFloats(DType dtype, byte[] raw, float[] out, int at, int n) {
         switch (dtype) {
-            case F8_E4M3 -> {
-                for (int k = 0; k < n; k++) {
-                    out[at + k] = Conversions.e4m3ToFloat(raw[k]);
-                }
-            }
-            case F8_E5M2 -> {
-                for (int k = 0; k < n; k++) {
-                    out[at + k] = Conversions.e5m2ToFloat(raw[k]);
-                }
-            }
+            case F8_E4M3 -> StoredFloats.get().e4m3ToFloats(n, raw, 0, out, at);
+            case F8_E5M2 -> StoredFloats.get().e5m2ToFloats(n, raw, 0, out, at);
             case F8_E8M0 -> {
                 for (int k = 0; k < n; k++) {
                     out[at + k] = Conversions.e8m0ToFloat(raw[k]);
@@ -257,16 +241,17 @@ public final class Tensors {
             }
             case F16, BF16 -> floatsToShorts(t, to, values, from, count);
             case F8_E4M3, F8_E5M2, F8_E8M0 -> {
-                byte[] raw = new byte[Math.min(count, PIECE)];
+                byte[] raw = BYTES.get();
                 for (int i = 0; i < count; i += PIECE) {
                     int n = Math.min(PIECE, count - i);
-                    for (int k = 0; k < n; k++) {
-                        float v = values[from + i + k];
-                        raw[k] = switch (t.dtype()) {
-                            case F8_E4M3 -> Conversions.floatToE4m3(v, true);
-                            case F8_E5M2 -> Conversions.floatToE5m2(v, true);
-                            default -> Conversions.floatToE8m0(v, true);
-                        };
+                    switch (t.dtype()) {
+                        case F8_E4M3 -> StoredFloats.get().floatsToE4m3(n, values, from + i, raw, 0, true);
+                        case F8_E5M2 -> StoredFloats.get().floatsToE5m2(n, values, from + i, raw, 0, true);
+                        default -> {
+                            for (int k = 0; k < n; k++) {
+                                raw[k] = Conversions.floatToE8m0(values[from + i + k], true);
+                            }
+                        }
                     }
                     MemorySegment.copy(raw, 0, s, ValueLayout.JAVA_BYTE, to + i, n);
                 }
@@ -284,18 +269,15 @@ public final class Tensors {
     }
 
     private static void floatsToShorts(Tensor t, long to, float[] values, int from, int count) {
-        short[] raw = new short[Math.min(count, PIECE)];
+        StoredFloats kernels = StoredFloats.get();
+        short[] raw = SHORTS.get();
         boolean half = t.dtype() == DType.F16;
         for (int i = 0; i < count; i += PIECE) {
             int n = Math.min(PIECE, count - i);
             if (half) {
-                for (int k = 0; k < n; k++) {
-                    raw[k] = Float.floatToFloat16(values[from + i + k]);
-                }
+                kernels.floatsToF16(n, values, from + i, raw, 0);
             } else {
-                for (int k = 0; k < n; k++) {
-                    raw[k] = Conversions.floatToBf16(values[from + i + k]);
-                }
+                kernels.floatsToBf16(n, values, from + i, raw, 0);
             }
             MemorySegment.copy(raw, 0, t.bytes(), SHORT, (to + i) * 2, n);
         }

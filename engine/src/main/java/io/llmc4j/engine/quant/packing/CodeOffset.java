@@ -1,5 +1,7 @@
 package io.llmc4j.engine.quant.packing;
 
+import io.llmc4j.engine.kernel.Parallel;
+
 /** Between signed codes, unsigned codes and stored zero points. */
 public final class CodeOffset {
 
@@ -18,10 +20,15 @@ public final class CodeOffset {
 
     private static byte[] shifted(byte[] codes, int by) {
         byte[] out = new byte[codes.length];
-        for (int i = 0; i < out.length; i++) {
+        Parallel.forRange(out.length, 1 << 16, (from, to) -> shift(codes, by, out, from, to));
+        return out;
+    }
+
+    /** A leaf of its own, so that the compiler vectorizes it. */
+    private static void shift(byte[] codes, int by, byte[] out, int from, int to) {
+        for (int i = from; i < to; i++) {
             out[i] = (byte) (codes[i] + by);
         }
-        return out;
     }
 
     /** Integral zero points as codes plus an offset (GPTQ v1: -1), modulo 2^b. Throws IllegalArgumentException when one is not integral. */

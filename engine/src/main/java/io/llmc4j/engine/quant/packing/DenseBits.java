@@ -1,6 +1,7 @@
 package io.llmc4j.engine.quant.packing;
 
 import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.StoredFloats;
 
 /**
  * A continuous little-end bit stream in 32-bit words: code i occupies bits i * b to (i + 1) * b - 1, and may straddle two words
@@ -33,6 +34,14 @@ public final class DenseBits {
             }
         });
         return out;
+    }
+
+    /** {@link #packRows(int, int, int, byte[])} of the first rows of {@code codes} into {@code out} from {@code at}, on this thread. */
+    public static void packRows(int rows, int cols, int bits, byte[] codes, int[] out, int at) {
+        int w = words(cols, bits);
+        for (int r = 0; r < rows; r++) {
+            pack(cols, bits, codes, r * cols, 1, out, at + r * w, 1);
+        }
     }
 
     /** Inverse of {@link #packRows}: [rows * cols]. */
@@ -77,7 +86,13 @@ public final class DenseBits {
         long pending = 0;
         int filled = 0;
         int at = outOff;
-        for (int i = 0; i < n; i++) {
+        int first = 0;
+        if (bits == 4 && stride == 1 && outStride == 1) {
+            first = n & -8;
+            StoredFloats.get().packNibbles(first / 8, codes, off, out, at);
+            at += first / 8;
+        }
+        for (int i = first; i < n; i++) {
             pending |= (long) (codes[off + i * stride] & mask) << filled;
             filled += bits;
             if (filled >= 32) {
