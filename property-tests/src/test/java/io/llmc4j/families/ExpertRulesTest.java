@@ -13,6 +13,7 @@ import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.pipeline.BlockFold;
 import io.llmc4j.engine.pipeline.ExpertRules;
 import io.llmc4j.engine.pipeline.ExpertRules.Uncalibrated;
+import io.llmc4j.engine.pipeline.IgnoredLayers;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
@@ -20,15 +21,20 @@ import io.llmc4j.engine.pipeline.SchemePlan;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.Quantizer;
+import io.llmc4j.engine.quant.RangeRule;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.formats.hf.HfModel;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which tokens calibrate an expert, what becomes of one that none reached, and that routers stay float. */
 class ExpertRulesTest {
@@ -166,6 +172,71 @@ class ExpertRulesTest {
         assertTrue(note(r).matches("seen by all 24 tokens, \\d+ of them its own"), note(r));
         LayerResult routed = run("mixtral", gptq("mixtral", 24, ExpertRules.DEFAULT)).get("model.layers.0.block_sparse_moe.experts.2.w1");
         assertFalse(Arrays.equals(routed.fake().data(), results.get(routed.fullName()).fake().data()));
+    }
+
+    /** Every method that looks at data keeps each rule, or refuses it in a sentence that names it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"AdaDim", "Awq", "GPTQ", "OWQ", "OmniQuant", "NormTweaking", "OsPlus", "QUIK", "SmoothQuant", "SpQR", "TesseraQ", "Wanda"})
+    void everyMethodKeepsOrRefuses(String method) {
+        String kept = outcome(method, new ExpertRules(Uncalibrated.RTN, false, false));
+        assertTrue(kept.contains("no calibration token reached it") && kept.contains("seen by 2 tokens"), kept);
+        assertTrue(outcome(method, rules(Uncalibrated.ERROR)).contains("of the 8 experts of model.layers.0"), method);
+        String nearest = outcome(method, rules(Uncalibrated.NEAREST));
+        String all = outcome(method, new ExpertRules(Uncalibrated.RTN, true, false));
+        if (List.of("OmniQuant", "TesseraQ", "NormTweaking").contains(method)) {
+            unreachedAreRoundedToNearest(method);
+        }
+        boolean learns = List.of("OmniQuant", "NormTweaking", "TesseraQ").contains(method);
+        assertTrue(nearest.contains(learns || method.equals("QUIK") ? "--uncalibrated-experts nearest) cannot be kept" : "whose router row is nearest"), nearest);
+        assertTrue(all.contains(learns ? "--calibrate-all-experts) cannot be kept" : "seen by all 2 tokens"), all);
+    }
+
+    /** What a method that learns starts from is not what it leaves where it learnt nothing. */
+    private static void unreachedAreRoundedToNearest(String method) {
+        int without = 0;
+        try (HfModel m = FamilyModels.open("qwen3-moe")) {
+            Map<String, LayerResult> results = run(m, config(method, ExpertRules.DEFAULT));
+            for (Linear l : m.block(0).linears()) {
+                LayerResult r = results.get("model.layers.0." + l.name());
+                if (note(r).startsWith("no calibration token reached it: rounded to nearest")) {
+                    without++;
+                    assertArrayEquals(Quantizer.of(SCHEME).fakeQuantize(l.weight()).data(), r.fake().data(), r.fullName());
+                }
+            }
+        }
+        assertTrue(without > 0);
+    }
+
+    /** Notes of a run on two tokens, or what it says instead. */
+    private static String outcome(String method, ExpertRules rules) {
+        try {
+            StringBuilder notes = new StringBuilder();
+            run("qwen3-moe", config(method, rules)).values().forEach(r -> notes.append(r.fullName()).append(r.notes()).append('\n'));
+            return notes.toString();
+        } catch (BadInput e) {
+            return e.getMessage();
+        }
+    }
+
+    private static RunConfig config(String method, ExpertRules rules) {
+        int[] ids = Arrays.copyOf(FamilyModels.ids("qwen3-moe")[0], 2);
+        Map<String, Object> special = switch (method) {
+            case "OWQ" -> Map.of("n_outs", Collections.nCopies(29, 2), "actorder", true, "static_groups", true, "true_sequential", true);
+            case "OmniQuant" -> Map.of("let", false, "lwc", true, "epochs", 1);
+            case "TesseraQ" -> Map.of("iterations", 2, "thresholds", List.of(0.5, 0.1), "weight_clip", false);
+            case "QUIK" -> Map.of("fp_features", 16);
+            case "OsPlus", "SpQR", "GPTQ" -> Map.of("true_sequential", true);
+            default -> Map.of();
+        };
+        SchemePlan schemes = switch (method) {
+            case "OWQ" -> SchemePlan.of(QuantScheme.integer(4, true, Granularity.PER_CHANNEL));
+            case "SmoothQuant", "OsPlus" -> SchemePlan.of(QuantScheme.integer(8, true, Granularity.PER_CHANNEL), QuantScheme.integer(8, true, Granularity.PER_TOKEN));
+            case "SpQR" -> SchemePlan.of(QuantScheme.integer(4, false, Granularity.perGroup(16)).withRoundZeroPoint(false));
+            case "Wanda" -> new SchemePlan(Optional.empty(), Optional.empty(), List.of(), IgnoredLayers.NONE);
+            case "OmniQuant", "TesseraQ" -> SchemePlan.of(SCHEME.withRange(new RangeRule.Learnable()).withGradients(true, false));
+            default -> SchemePlan.of(SCHEME);
+        };
+        return RunConfig.of(method, special, schemes).withQuantOut(true).withCalibration(new CalibrationSet("ids", new int[][] {ids}, 1, 2)).withExperts(rules);
     }
 
     /** Hessians of one expert at a time, or of all: the same bits. */

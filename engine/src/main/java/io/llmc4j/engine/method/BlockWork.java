@@ -68,6 +68,9 @@ public interface BlockWork {
     /** (2 / samples) XᵀX, [in, in], after the layer's online rotation. A copy for the caller. All zero for an expert that no token reached. */
     Matrix hessian(Linear layer);
 
+    /** False for a layer of an expert that no calibration token was sent to. */
+    boolean reached(Linear layer);
+
     /** Whether two layers of a subset read the same matrix, so that their statistics are one. */
     boolean sameInput(Linear a, Linear b);
 

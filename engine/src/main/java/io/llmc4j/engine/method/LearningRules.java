@@ -23,6 +23,7 @@ final class LearningRules {
                 throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s trains with dynamic activations; set quant.act.static: false", stage);
             }
         }
+        config.experts().refuseOtherTokens(stage, "learns from outputs, in which an expert has a part only by the tokens that it is sent");
         if (config.calibration().isEmpty()) {
             throw BadInput.of(BadInput.Common.CONFIG, "%s needs calibration data; add a calib section (or --calib FILE)", stage);
         }

@@ -182,7 +182,7 @@ final class OmniQuantTraining implements Transform {
         try (LoadedClips loaded = new LoadedClips(settings.searchClip() ? settings.clips() : Optional.empty())) {
             for (Linear l : work.block().linears()) {
                 Optional<Quantizer> quantizer = work.weightQuantizer(l);
-                if (quantizer.isEmpty() || settings.searchClip() && AutoClip.skips(l)) {
+                if (quantizer.isEmpty() || !work.llmcCompatible() && !work.reached(l) || settings.searchClip() && AutoClip.skips(l)) {
                     continue;
                 }
                 boolean symmetric = quantizer.get().scheme().symmetric();

@@ -105,10 +105,20 @@ public final class Quik implements Method {
                 boolean groups = s.granularity().kind() == Granularity.Kind.PER_GROUP;
                 return groups && rest % s.granularity().size() != 0 ? Optional.of(rest + " channels left for groups of " + s.granularity().size()) : Optional.empty();
             }, "QUIK has to leave channels to quantize, per group a multiple of group_size", "use another fp_features");
+            boolean allTokens = model.config().experts().calibrateAll();
+            boolean experts = model.spec().layers().stream().anyMatch(l -> l.feedForward().experts().isPresent());
+            if (experts && !allTokens) {
+                model.config().experts().refuseOtherTokens(name(), "looks at one pass of the float model");
+            }
             model.forEachBlock(new ModelWork.Visitor() {
                 @Override
                 public ForwardHooks hooks(Block block) {
                     return new ForwardHooks() {
+                        @Override
+                        public boolean allTokensToAllExperts() {
+                            return allTokens;
+                        }
+
                         @Override
                         public void linearInput(Linear layer, Matrix x, int batch, int tokens) {
                             see(maxima.computeIfAbsent(key(block, layer), k -> new float[layer.in()]), x);

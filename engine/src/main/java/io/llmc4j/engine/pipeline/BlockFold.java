@@ -245,7 +245,9 @@ public final class BlockFold {
     private List<LayerResult> stages(FoldedBlock work, Flow flow, boolean last) {
         long start = System.nanoTime();
         Needs needs = recipe.floatPass();
-        if (flow.in.isPresent() && (!config.quantOut() && !last || !needs.what().isEmpty() || caches.calibrates())) {
+        // the tokens of experts are counted, whether or not a stage looks at them
+        boolean counted = work.block().spec().feedForward().experts().isPresent();
+        if (flow.in.isPresent() && (!config.quantOut() && !last || !needs.what().isEmpty() || caches.calibrates() || counted)) {
             caches.floatPass(() -> work.floatPass(needs));
             if (recipe.runsBlockAgain()) {
                 caches.freeze(work.block().index());

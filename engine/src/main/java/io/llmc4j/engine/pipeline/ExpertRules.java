@@ -1,12 +1,13 @@
 package io.llmc4j.engine.pipeline;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Role;
 import java.util.Set;
 
 /**
  * What a run does with mixtures of experts.
  *
- * @param uncalibrated   what becomes of an expert that no calibration token reached, where a method asks for its inputs
+ * @param uncalibrated   what becomes of an expert that no calibration token reached
  * @param calibrateAll   gathers with every token through every expert; what flows on is still the sum of the chosen ones
  * @param quantizeRouters routers and gates of shared experts are quantized like other layers
  */
@@ -28,6 +29,19 @@ public record ExpertRules(Uncalibrated uncalibrated, boolean calibrateAll, boole
         NEAREST,
         /** Its layers are rounded without data, and the report says so. */
         RTN
+    }
+
+    /**
+     * Refuses, for a stage that learns nothing from an expert's own inputs, what cannot be done there. Throws BadInput (NOT_SUPPORTED).
+     *
+     * @param why one clause: what the stage learns from
+     */
+    public void refuseOtherTokens(String stage, String why) {
+        String asked = calibrateAll ? "calibrate_all (--calibrate-all-experts)" : uncalibrated == Uncalibrated.NEAREST ? "uncalibrated: nearest (--uncalibrated-experts nearest)" : "";
+        if (!asked.isEmpty()) {
+            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s %s, so experts' %s cannot be kept; use --uncalibrated-experts rtn or error, or another method", stage, why,
+                    asked);
+        }
     }
 
     /** Whether a layer of this role stays float because it routes. Under {@code compat: llmc} those that LLMC quantizes do not (ODD-23). */

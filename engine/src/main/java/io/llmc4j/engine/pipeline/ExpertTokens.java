@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /** Which calibration tokens the experts of one block saw, and what the rules say about those that saw none. */
 final class ExpertTokens {
@@ -38,32 +39,38 @@ final class ExpertTokens {
         return rules.calibrateAll() && wanted.stream().anyMatch(n -> block.linear(n).expert() >= 0);
     }
 
-    /** A pass over the whole block has ended. */
-    void counted(Capture capture) {
+    /**
+     * A pass over the whole block has ended. Throws BadInput (DATA) naming the experts that no token reached when the rule is
+     * {@link ExpertRules.Uncalibrated#ERROR}, whether or not a method asks for their inputs.
+     */
+    void counted(Capture capture, String prefix) {
         if (capture.expertTokens().length == 0) {
             return;
         }
         chosen = capture.expertTokens();
         all = capture.tokens();
+        if (llmcCompatible || rules.calibrateAll() || rules.uncalibrated() != ExpertRules.Uncalibrated.ERROR) {
+            return;
+        }
+        List<String> without = IntStream.range(0, count).filter(e -> chosen[e] == 0).mapToObj(String::valueOf).toList();
+        if (!without.isEmpty()) {
+            throw BadInput.of(BadInput.Common.DATA, "no calibration token reached %d of the %d experts of %s: %s; use more calibration text, --calibrate-all-experts, or "
+                    + "--uncalibrated-experts nearest or rtn", without.size(), count, prefix, String.join(", ", without));
+        }
     }
 
-    /**
-     * Layers of experts among {@code wanted} that a pass did not show. Throws BadInput (DATA) naming their experts when the rule is
-     * {@link ExpertRules.Uncalibrated#ERROR}.
-     */
-    Set<String> unseen(Collection<String> wanted, Capture capture, String prefix) {
+    /** False where passes were counted and none of their tokens chose the expert. */
+    boolean reached(int expert) {
+        return expert < 0 || chosen.length == 0 || chosen[expert] > 0;
+    }
+
+    /** Layers of experts among {@code wanted} that a pass did not show. */
+    Set<String> unseen(Collection<String> wanted, Capture capture) {
         Set<String> names = new LinkedHashSet<>();
-        Set<Integer> experts = new TreeSet<>();
         for (String n : wanted) {
-            int e = block.linear(n).expert();
-            if (e >= 0 && !capture.byLayer().containsKey(n)) {
+            if (block.linear(n).expert() >= 0 && !capture.byLayer().containsKey(n)) {
                 names.add(n);
-                experts.add(e);
             }
-        }
-        if (!names.isEmpty() && !llmcCompatible && rules.uncalibrated() == ExpertRules.Uncalibrated.ERROR) {
-            throw BadInput.of(BadInput.Common.DATA, "no calibration token reached %d of the %d experts of %s: %s; use more calibration text, --calibrate-all-experts, or "
-                    + "--uncalibrated-experts nearest or rtn", experts.size(), count, prefix, String.join(", ", experts.stream().map(String::valueOf).toList()));
         }
         return names;
     }

@@ -88,8 +88,8 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     private void passed(Set<String> wanted, Set<Need> what, Capture capture) {
         take(capture);
         unseen.removeAll(wanted);
-        experts.counted(capture);
-        Set<String> missing = experts.unseen(wanted, capture, run.prefix);
+        experts.counted(capture, run.prefix);
+        Set<String> missing = experts.unseen(wanted, capture);
         if (!missing.isEmpty() && experts.standIn()) {
             Capture second = new Capture(block, missing, what, run.store, false).tokensOf(experts.standIns(missing));
             run.passes.gather(block, blockStates(), second);
@@ -251,6 +251,11 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public Matrix hessian(Linear layer) {
         return gathering(layer, Need.HESSIANS).map(g -> Soundness.requireFinite(g.hessian(), fullName(layer))).orElseGet(() -> new Matrix(layer.in(), layer.in()));
+    }
+
+    @Override
+    public boolean reached(Linear layer) {
+        return experts.reached(layer.expert());
     }
 
     @Override
