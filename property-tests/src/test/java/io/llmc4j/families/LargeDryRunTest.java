@@ -84,6 +84,15 @@ class LargeDryRunTest {
         assertTrue(plan.get("seconds").asDouble() > 60);
     }
 
+    /** 256 experts' Hessians of 7168 and 2048 inputs, all at once where layers are not calibrated subset by subset. */
+    @Test
+    void hessiansOfAllExpertsAreInThePlan() throws IOException {
+        Path model = model("deepseek-r1");
+        long few = new ObjectMapper().readTree(run(model, "--method", "gptq", "--json")).get("memoryBytes").asLong();
+        long all = new ObjectMapper().readTree(run(model, "--method", "gptq", "--set", "true_sequential=false", "--json")).get("memoryBytes").asLong();
+        assertEquals(1, (all - few) / (1.25 * 256 * 4 * (7168.0 * 7168 + 2048.0 * 2048)), 0.1);
+    }
+
     @Test
     void optionsOfMixturesReachThePlan() throws IOException {
         Path model = model("mixtral", "families/mixtral/config.json");

@@ -5,7 +5,9 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.ModelSpec;
+import io.llmc4j.engine.model.Subset;
 import io.llmc4j.engine.pipeline.RunConfig;
+import io.llmc4j.formats.hf.BlockLayout;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -26,6 +28,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
     private static final long OVERHEAD = 300_000_000L;
     /** States below this make a run that does nothing but read and write them. */
     private static final long LEAST_STATES = 64_000_000L;
+    /** Rows of an expert's input that wait for their sum. */
+    private static final int ROUTED_ROWS = 256;
     private static final List<String> LEARNING = List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant");
     private static final List<String> HESSIANS = List.of("GPTQ", "OWQ", "SpQR", "QUIK");
 
@@ -58,17 +62,46 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         }
         // without data and evaluation one layer at a time is in memory, else a block
         boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
-        boolean experts = hessian && job.layers().stream().anyMatch(l -> l.role().isExpert());
-        long together = Math.max(chunkTokens, longest);
+        long together = hessian ? hessiansTogether(job) : 0;
+        boolean experts = hessian && (together == 0 || job.target().isPresent()) && job.layers().stream().anyMatch(l -> l.role().isExpert());
+        long atOnce = Math.max(chunkTokens, longest);
         int heads = spec.layers().stream().map(LayerSpec::attention).mapToInt(a -> a.heads()).max().orElse(1);
         // and no token flows through it
-        long work = streamed ? 0 : together * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
+        long work = streamed ? 0 : atOnce * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
-        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0)
+        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0) + together
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
         return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2, states, OVERHEAD);
+    }
+
+    /**
+     * Hessians of the widest block where a method wants those of all of its layers from one pass (true_sequential: False): one for each input that layers
+     * share, for each expert; 0 where they are gathered subset by subset.
+     */
+    private static long hessiansTogether(Job job) {
+        boolean all = job.run().methods().stream().filter(m -> HESSIANS.contains(m.name()) && !m.name().equals("QUIK"))
+                .anyMatch(m -> !job.run().options(m).flag("true_sequential", !m.name().equals("GPTQ") || job.run().quantOut()));
+        long most = 0;
+        for (BlockLayout b : all ? job.shape().blocks() : List.<BlockLayout>of()) {
+            Map<String, Integer> experts = new HashMap<>();
+            Map<String, Integer> widths = new HashMap<>();
+            b.modules().forEach(m -> m.parts().forEach(p -> {
+                experts.put(p.linear(), p.expert());
+                widths.put(p.linear(), m.in());
+            }));
+            long sum = 0;
+            for (Subset s : b.subsets()) {
+                Map<Integer, Integer> inputs = new HashMap<>();
+                s.layers().forEach(l -> inputs.put(experts.get(l), widths.get(l)));
+                for (long in : inputs.values()) {
+                    sum += 4 * in * (in + ROUTED_ROWS);
+                }
+            }
+            most = Math.max(most, sum);
+        }
+        return most;
     }
 
     /** With this much of the states in memory. */
