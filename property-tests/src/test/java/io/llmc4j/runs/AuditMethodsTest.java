@@ -206,5 +206,74 @@ class AuditMethodsTest {
         assertTrue(r.sound(), r.findings().toString());
         assertTrue(r.transforms().getFirst().startsWith("the residual stream is rotated, with online Hadamard transforms"), r.transforms().toString());
         assertTrue(r.layers().stream().allMatch(l -> l.error().relative() < 0.15), r.layers().toString());
+        assertTrue(r.of(Finding.Severity.WARNING).stream().anyMatch(f -> f.rule() == Finding.Rule.TRANSFORM && f.message().contains("while the model runs")), r.findings().toString());
+        rotatedStatesAreCompared(out);
+    }
+
+    /** States of a rotated model are compared with the original's, rotated; its transforms run where it needs them. */
+    private static void rotatedStatesAreCompared(Path out) {
+        Evaluation text = new Evaluation("random", Evaluation.Kind.PERPLEXITY, windows(2, 32, 512, 2), java.util.EnumSet.of(io.llmc4j.engine.evaluate.Position.PRETRAIN));
+        AuditReport r = Audit.run(out, llama, Optional.of(text), Audit.Listener.NONE);
+        var d = r.data().orElseThrow();
+        assertEquals(-1, d.parting(), d.toString());
+        assertTrue(d.blockErrors().stream().allMatch(e -> e < 0.2), d.toString());
+        assertEquals(d.perplexity(), d.quantized(), 0.1 * d.perplexity());
+    }
+
+    @Test
+    void statesOfARotatedModelAreCompared() {
+        rotatedStatesAreCompared(run("QuaRot", Map.of("rotate_mode", "hadamard"), SchemePlan.of(FOUR), "autoawq"));
+    }
+
+    /** OS+ subtracts a shift from a norm's bias and adds W z to the biases behind it. */
+    @Test
+    void shiftsAreUndone() {
+        try (HfModel opt = HfModel.open(GoldenModels.unpack("opt_g", tmp.resolve("shifted")))) {
+            Path out = run(opt, "OsPlus", Map.of(), SchemePlan.of(EIGHT, QuantScheme.integer(8, true, Granularity.PER_TOKEN)), "vllm", false);
+            AuditReport r = Audit.run(out, opt, Optional.empty(), Audit.Listener.NONE);
+            sound(r);
+            assertEquals(List.of(), r.of(Finding.Severity.WARNING));
+            assertTrue(r.transforms().contains("a shift moved from self_attn_layer_norm to the biases of what reads it (2 blocks)"), r.transforms().toString());
+            // One reader that does not know of the shift: then it is none.
+            AuditedModels.edit(out, "model.decoder.layers.1.fc1.bias", b -> java.util.Arrays.fill(b, (byte) 0));
+            AuditReport broken = Audit.run(out, opt, Optional.empty(), Audit.Listener.NONE);
+            assertFalse(broken.sound());
+            assertEquals("model.decoder.layers.1.final_layer_norm", broken.faults().getFirst().where());
+            assertTrue(broken.findings().stream().anyMatch(f -> f.where().equals("model.decoder.layers.1.fc1") && f.message().contains("its bias is not the original's")),
+                    broken.findings().toString());
+        }
+    }
+
+    /** A shift of the values, which the attention output's bias takes back. */
+    @Test
+    void shiftsOfValuesAreUndone() {
+        try (HfModel opt = HfModel.open(GoldenModels.unpack("opt_g", tmp.resolve("values")))) {
+            Path out = tmp.resolve("m" + count++);
+            try (ModelSink sink = Exports.open(Exports.named("vllm"), opt, out, AuditedModels.SHARD, false)) {
+                sink.ends(opt.ends());
+                for (int i = 0; i < 2; i++) {
+                    io.llmc4j.engine.model.Block b = opt.block(i);
+                    var v = b.linear("self_attn.v_proj");
+                    var o = b.linear("self_attn.out_proj");
+                    float[] bias = o.bias().clone();
+                    float[] values = v.bias().clone();
+                    for (int c = 0; c < values.length; c++) {
+                        float z = 0.1f * (c % 7 - 3);
+                        values[c] -= z;
+                        for (int row = 0; row < bias.length; row++) {
+                            bias[row] += o.weight().get(row, c) * z;
+                        }
+                    }
+                    v.setBias(values);
+                    o.setBias(bias);
+                    sink.block(b, io.llmc4j.golden.RoundedModel.results(opt, b, l -> Optional.of(EIGHT), Optional.empty(), Optional.empty()));
+                }
+                sink.finish();
+            }
+            AuditReport r = Audit.run(out, opt, Optional.empty(), Audit.Listener.NONE);
+            sound(r);
+            assertEquals(List.of(), r.of(Finding.Severity.WARNING));
+            assertEquals(List.of("a shift moved from self_attn.v_proj to the biases of what reads it (2 blocks)"), r.transforms());
+        }
     }
 }

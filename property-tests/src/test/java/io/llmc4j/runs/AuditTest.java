@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.WeightRounding;
@@ -193,6 +194,22 @@ class AuditTest {
         assertTrue(r.faults().stream().allMatch(f -> f.where().equals("model.layers.0.mlp.up_proj")));
         assertTrue(r.faults().getFirst().message().contains("checkpoint_format gptq stores zero - 1"), r.faults().toString());
         assertTrue(r.faults().getLast().message().contains("the zero points are one too large"), r.faults().toString());
+    }
+
+    /** A group size in config.json that the scales contradict: runs refuse, the audit tells and compares all the same. */
+    @TestFactory
+    Stream<DynamicTest> groupSizesThatLieAreFound() {
+        return Stream.of("autoawq", "gptq").map(format -> DynamicTest.dynamicTest(format, () -> {
+            Path out = made(format, AuditedModels.ints(4, format.equals("gptq"), Granularity.perGroup(64)));
+            Path config = out.resolve("config.json");
+            Files.writeString(config, Files.readString(config).replaceAll("\"group_size\" ?: ?64", "\"group_size\": 32"));
+            AuditReport r = audit(out);
+            assertEquals(14, r.faults().size());
+            assertEquals(14, r.layers().size());
+            assertEquals("quantization_config says group_size 32, the scales are of groups of 64", r.faults().getFirst().message());
+            BadInput e = org.junit.jupiter.api.Assertions.assertThrows(BadInput.class, () -> HfModel.open(out));
+            assertTrue(e.getMessage().contains("it says group_size 32, the scales are of groups of 64 (14 modules: model.layers.0.self_attn.q_proj, "), e.getMessage());
+        }));
     }
 
     @TestFactory

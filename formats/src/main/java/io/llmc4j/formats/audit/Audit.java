@@ -81,7 +81,7 @@ public final class Audit {
                 findings.add(Finding.note(Finding.Rule.SHAPES, "", "the weights were not compared: as it is, the model does not open"));
             }
         }
-        List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getKey().startsWith("the residual") ? " blocks)" : t.getValue() == 1 ? " layer)" : " layers)")).toList();
+        List<String> seen = transforms.entrySet().stream().map(t -> t.getKey() + " (" + t.getValue() + (t.getKey().startsWith("the residual") || t.getKey().startsWith("a shift") ? t.getValue() == 1 ? " block)" : " blocks)" : t.getValue() == 1 ? " layer)" : " layers)")).toList();
         return new AuditReport(quantizedPath.toString(), original.directory().map(Path::toString).orElse(original.config().where()), original.spec().family(), format, seen,
                 findings, layers, data, Optional.empty(), (System.nanoTime() - start) * 1e-9);
     }
@@ -125,6 +125,10 @@ public final class Audit {
         turn = StreamTurn.find(original, model.source());
         turn.ifPresent(t -> transforms.put("the residual stream is rotated" + (t.online() ? ", with online Hadamard transforms" : "") + ": the rotation was recovered from embedding "
                 + "and head, and the original turned by it is the reference", original.spec().blocks()));
+        if (turn.map(StreamTurn::online).orElse(false)) {
+            findings.add(Finding.warning(Finding.Rule.TRANSFORM, "", "down projections and attention outputs expect inputs that Hadamard transforms turn while the model runs; config.json "
+                    + "cannot say so, and a server that does not do it computes nonsense"));
+        }
         findings.addAll(FloatRules.ends(turn.map(StreamTurn::ends).orElse(original.ends()), model.source().ends(), model.directory().isEmpty()));
         for (int i = 0; i < original.spec().blocks(); i++) {
             listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
@@ -133,7 +137,7 @@ public final class Audit {
         if (text.isEmpty() || damage.isPresent()) {
             return Optional.empty();
         }
-        SideBySide both = new SideBySide(original, model.source(), text.get(), listener);
+        SideBySide both = new SideBySide(original, model.source(), text.get(), turn, listener);
         DataAudit d = both.run();
         findings.addAll(SideBySide.findings(d));
         return Optional.of(d);
@@ -151,7 +155,7 @@ public final class Audit {
         Set<String> claimed = new HashSet<>(model.quantizedLayers(index));
         ExpectedWeights expected = new ExpectedWeights(mine, its);
         Set<String> compensated = new HashSet<>();
-        Map<String, float[]> biases = new HashMap<>();
+        Map<String, ExpectedWeights.Expected> known = new HashMap<>();
         for (Linear l : mine.linears()) {
             String name = prefix + "." + l.name();
             Optional<Linear> other = QuantizedModel.counterpart(its, l);
@@ -181,14 +185,16 @@ public final class Audit {
                     compensated.add(partner);
                 }
             }
-            biases.put(l.name(), e.bias(l.bias()));
+            known.put(l.name(), e);
             if (damage.isPresent() && e.partners().isEmpty() && expected.movedWith(l, stored, n -> lost(its, model.source().blockPrefix(index), n))) {
                 unjudged.add(name);
                 continue;
             }
             layer(index, name, l, stored, Optional.ofNullable(q), claimed.contains(other.get().name()), e, rules, mine, other.get().name(), model);
         }
-        findings.addAll(FloatRules.block(prefix, mine, its, compensated, biases));
+        Shifts shifts = new Shifts(mine, its, known, mine.spec().attention().valueDim());
+        shifts.found().forEach(f -> transforms.merge("a shift moved from " + kindOf(f) + " to the biases of what reads it", 1, Integer::sum));
+        findings.addAll(FloatRules.block(prefix, mine, its, compensated, shifts));
         mine.linears().forEach(Linear::release);
         its.linears().forEach(Linear::release);
     }

@@ -191,6 +191,9 @@ final class ConfigRules {
                 out.add(Finding.fault(Finding.Rule.GROUP_SIZE, name, "quantization_config says group_size %d, the scales are of groups of %d", says, has));
             }
         }
+        if (method.equals("gptq") && !overridden && q.columnGroup().length != 0 && !section.path("desc_act").asBoolean(false)) {
+            out.add(Finding.fault(Finding.Rule.CONFIG, name, "its g_idx is not in order, and quantization_config says desc_act false: some servers then leave g_idx out"));
+        }
         if (method.equals("gptq") && section.path("sym").asBoolean(false) && q.zeros().length != 0 && q.scheme().format() instanceof NumberFormat.Int f) {
             out.add(Finding.fault(Finding.Rule.ZERO_POINT, name, "quantization_config says sym, so that every zero point is %d; %s", 1 << (f.bits() - 1), zeros(q)));
         }

@@ -130,9 +130,9 @@ final class FloatRules {
      * Norms and biases of a block.
      *
      * @param compensated norms whose change their readers undo
-     * @param biases      of the original's layers, by name, scaled as their weights were
+     * @param shifts      what the biases should be
      */
-    static List<Finding> block(String prefix, Block original, Block quantized, Set<String> compensated, Map<String, float[]> biases) {
+    static List<Finding> block(String prefix, Block original, Block quantized, Set<String> compensated, Shifts shifts) {
         List<Finding> out = new ArrayList<>();
         original.norms().forEach((slot, n) -> {
             Optional<Norm> other = quantized.norm(slot);
@@ -140,17 +140,37 @@ final class FloatRules {
                 out.add(Finding.fault(Finding.Rule.NAMES, prefix + "." + n.name(), "this norm is missing"));
                 return;
             }
-            double d = difference(n, other.get());
-            if (d > CONVERTED && !compensated.contains(n.name())) {
+            Norm expected = expected(n, other.get(), compensated.contains(n.name()), shifts);
+            double d = difference(expected, other.get());
+            if (d > CONVERTED && compensated.contains(n.name())) {
+                out.add(Finding.fault(Finding.Rule.FLOATS, prefix + "." + n.name(), "the norm was scaled, and its bias is not what the scales make of it (relative difference %.4f)", d));
+            } else if (d > CONVERTED) {
                 String message = "the norm is not the original's (relative difference %.4f), and what reads it was not scaled to match";
                 out.add(d > 0.3 ? Finding.fault(Finding.Rule.FLOATS, prefix + "." + n.name(), message, d)
                         : Finding.warning(Finding.Rule.FLOATS, prefix + "." + n.name(), message + " (norm tweaking does this)", d));
             }
         });
         for (Linear l : original.linears()) {
-            QuantizedModel.counterpart(quantized, l).ifPresent(q -> bias(prefix + "." + l.name(), l.bias(), biases.getOrDefault(l.name(), l.bias()), q.bias(), out));
+            QuantizedModel.counterpart(quantized, l).ifPresent(q -> bias(prefix + "." + l.name(), l.bias(), shifts.biases().getOrDefault(l.name(), l.bias()), q.bias(), out));
         }
         return out;
+    }
+
+    /** The norm that the scales and shifts which were recognized make of the original's. */
+    private static Norm expected(Norm n, Norm stored, boolean scaled, Shifts shifts) {
+        if (n.weight().length != stored.weight().length) {
+            return n;
+        }
+        float[] weight = scaled ? stored.weight() : n.weight();
+        float[] bias = n.bias().clone();
+        if (shifts.normBiases().containsKey(n.name())) {
+            bias = shifts.normBiases().get(n.name());
+        } else if (scaled && bias.length > 0) {
+            for (int i = 0; i < bias.length; i++) {
+                bias[i] *= n.weight()[i] == stored.weight()[i] ? 1f : stored.weight()[i] / n.weight()[i];
+            }
+        }
+        return new Norm(n.name(), n.kind(), n.eps(), weight, bias);
     }
 
     private static void bias(String name, float[] original, float[] expected, float[] b, List<Finding> out) {

@@ -55,7 +55,7 @@ final class QuantizedModel implements AutoCloseable {
             GgufModel m = GgufModel.open(gguf.get());
             return new QuantizedModel(m, Optional.empty(), "GGUF");
         }
-        HfModel m = HfModel.open(path);
+        HfModel m = HfModel.examine(path);
         return new QuantizedModel(m, Optional.of(m), FormatName.of(m.config().json()));
     }
 

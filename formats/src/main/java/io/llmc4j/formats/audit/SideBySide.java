@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** Both models read the same text, block by block beside each other; weights are decoded, inputs of layers are not rounded. */
 final class SideBySide {
@@ -29,10 +30,13 @@ final class SideBySide {
     private final ModelSource original;
     private final ModelSource quantized;
     private final Evaluation text;
+    private final Optional<StreamTurn> turn;
     private final Audit.Listener listener;
     private final int together;
 
-    SideBySide(ModelSource original, ModelSource quantized, Evaluation text, Audit.Listener listener) {
+    /** @param turn what turned the quantized model's residual stream: its states are compared with the original's turned likewise */
+    SideBySide(ModelSource original, ModelSource quantized, Evaluation text, Optional<StreamTurn> turn, Audit.Listener listener) {
+        this.turn = turn;
         this.original = original;
         this.quantized = quantized;
         this.text = text;
@@ -62,7 +66,7 @@ final class SideBySide {
             List<Double> errors = new ArrayList<>();
             for (int i = 0; i < blocks; i++) {
                 listener.at("reading, block " + (i + 1) + " of " + blocks, i, blocks);
-                errors.add(block(left, original.block(i), a, right, quantized.block(i), b));
+                errors.add(block(left, original.block(i), a, right, other(i), b));
             }
             listener.at("comparing next tokens", blocks, blocks);
             Next next = next(left, a, right, b);
@@ -70,6 +74,10 @@ final class SideBySide {
             return new DataAudit(text.name(), text.windows().length, text.seqLen(), StrictMath.exp(next.lossLeft / n), StrictMath.exp(next.lossRight / n),
                     next.agree / (double) text.tokens(), next.divergence / text.tokens(), errors, parting(errors));
         }
+    }
+
+    private Block other(int i) {
+        return turn.map(t -> t.withTransforms(quantized.block(i), original.block(i))).orElseGet(() -> quantized.block(i));
     }
 
     private double block(Decoder left, Block x, StateStore.States a, Decoder right, Block y, StateStore.States b) {
@@ -80,7 +88,7 @@ final class SideBySide {
             Hidden k = right.block(y, b.get(c), ForwardHooks.NONE);
             a.put(c, h);
             b.put(c, k);
-            float[] u = h.data().data();
+            float[] u = turn.map(t -> t.states(h.data())).orElse(h.data()).data();
             float[] v = k.data().data();
             for (int i = 0; i < u.length; i++) {
                 double d = (double) v[i] - u[i];

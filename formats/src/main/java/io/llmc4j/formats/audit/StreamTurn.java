@@ -10,6 +10,7 @@ import io.llmc4j.engine.method.rotation.StreamRotation;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.ModelEnds;
+import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.pipeline.ModelSource;
 import io.llmc4j.engine.tensor.Matrix;
@@ -32,9 +33,11 @@ final class StreamTurn {
 
     private final StreamRotation rotation;
     private final ModelEnds ends;
+    private final boolean layerNorms;
 
-    private StreamTurn(StreamRotation rotation, ModelEnds ends) {
+    private StreamTurn(StreamRotation rotation, ModelEnds ends, boolean layerNorms) {
         this.rotation = rotation;
+        this.layerNorms = layerNorms;
         this.ends = ends;
     }
 
@@ -45,6 +48,22 @@ final class StreamTurn {
 
     boolean online() {
         return rotation.online();
+    }
+
+    /** The original's hidden states [tokens, hidden] as the turned model has them; models with layer norms lose their mean. */
+    Matrix states(Matrix h) {
+        return rotation.q().timesOnRight(layerNorms ? withoutMean(h) : h);
+    }
+
+    /** Gives the layers of a block of the quantized model the Hadamard transforms that their inputs need while the model runs. */
+    Block withTransforms(Block quantized, Block original) {
+        if (online()) {
+            for (Linear l : turned(original).linears()) {
+                l.inputRotation().ifPresent(r -> QuantizedModel.counterpart(quantized, l).ifPresent(q -> q.setInputRotation(r)));
+                l.release();
+            }
+        }
+        return quantized;
     }
 
     /** Turns a block of the original, in place. */
@@ -78,7 +97,8 @@ final class StreamTurn {
             if (r.isPresent()) {
                 ModelEnds turned = new StreamRotation(r.get(), false).ends(a, removeMean);
                 if (relative(turned.embedding(), b.embedding()) < FITS) {
-                    return Optional.of(new StreamTurn(new StreamRotation(r.get(), online(original, quantized, r.get())), turned));
+                    return Optional.of(new StreamTurn(new StreamRotation(r.get(), online(original, quantized, r.get())), turned,
+                            a.finalNorm().get().kind() == Norm.Kind.LAYER));
                 }
             }
         }

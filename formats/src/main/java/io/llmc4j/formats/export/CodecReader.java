@@ -53,6 +53,17 @@ public abstract class CodecReader implements WeightReader {
         return Optional.of(new ModuleTensors(m.name(), m.store()::find).floats("input_scale", 1)[0]);
     }
 
+    /** For formats that store zero points [groups, …]: the group size that the configuration says against theirs. */
+    protected static Optional<String> groups(StoredModule m, int says) {
+        long groups = m.find("qzeros").filter(t -> t.shape().rank() == 2).map(t -> t.shape().dim(0)).orElse(0L);
+        int in = m.layout().in();
+        int expected = says <= 0 || says >= in ? in : says;
+        if (groups == 0 || in % groups != 0 || in / groups == expected) {
+            return Optional.empty();
+        }
+        return Optional.of("group_size " + says + ", the scales are of groups of " + in / groups);
+    }
+
     private QuantizedMatrix decode(StoredModule m) {
         QuantizedMatrix q = codec(m).decode(new ModuleTensors(m.name(), m.store()::find));
         if (q.rows() != m.layout().out() || q.cols() != m.layout().in()) {

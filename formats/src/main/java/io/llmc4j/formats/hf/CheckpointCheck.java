@@ -5,7 +5,9 @@ import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** Holds a checkpoint to its config: every tensor that the architecture needs is there with its shape, and every other one is accounted for. */
@@ -14,9 +16,13 @@ final class CheckpointCheck {
     private final HfModel model;
     private final TensorAccount account = new TensorAccount();
     private final List<String> wrong = new ArrayList<>();
+    private final boolean believed;
+    private final Map<String, List<String>> contradicted = new LinkedHashMap<>();
 
-    CheckpointCheck(HfModel model) {
+    /** @param believed the quantization_config has to agree with the tensors */
+    CheckpointCheck(HfModel model, boolean believed) {
         this.model = model;
+        this.believed = believed;
     }
 
     /** Throws BadInput (MODEL, NOT_SUPPORTED) naming all tensors that are missing, misshapen or unknown. */
@@ -28,6 +34,12 @@ final class CheckpointCheck {
         if (!wrong.isEmpty()) {
             throw BadInput.of(BadInput.Common.MODEL, "%s: %d tensors do not fit the config: %s", model.config().where(), wrong.size(),
                     String.join("; ", wrong.subList(0, Math.min(12, wrong.size()))));
+        }
+        if (!contradicted.isEmpty()) {
+            throw BadInput.of(BadInput.Common.FORMAT, "%s: quantization_config and tensors contradict each other: %s; servers read other weights by the one than by the other. "
+                    + "Set the configuration right; llmc4j audit compares the tensors with their original", model.config().where(), String.join("; ",
+                    contradicted.entrySet().stream().map(e -> "it says " + e.getKey() + " (" + e.getValue().size() + " modules: " + String.join(", ",
+                            e.getValue().subList(0, Math.min(12, e.getValue().size()))) + (e.getValue().size() > 12 ? ", …)" : ")")).toList()));
         }
         String inside = model.root().isEmpty() ? "" : model.root();
         return account.settle(model.store().names(), inside, model.shape().carried(), model.config().where());
@@ -92,6 +104,9 @@ final class CheckpointCheck {
         ModuleLayout layout = m.layout();
         if (model.isQuantized(m)) {
             model.weightReader().orElseThrow().tensors(m).forEach(t -> account.use(t, m.name()));
+            if (believed) {
+                model.weightReader().get().contradiction(m).ifPresent(c -> contradicted.computeIfAbsent(c, k -> new ArrayList<>()).add(m.name()));
+            }
             if (layout.parts().stream().anyMatch(p -> p.role() == Role.K)) {
                 model.weightReader().get().cacheScales(m);
             }

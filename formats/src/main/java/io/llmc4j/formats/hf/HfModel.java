@@ -40,35 +40,44 @@ public final class HfModel implements ModelSource {
     private final String root;
     private final List<TensorFate> account;
 
-    private HfModel(Optional<Path> directory, HfConfig config, TensorStore store) {
+    private HfModel(Optional<Path> directory, HfConfig config, TensorStore store, boolean believed) {
         this.directory = directory;
         this.config = config;
         this.store = store;
         this.shape = ModelShape.of(config);
         this.reader = WeightFormats.of(config);
         this.root = findRoot();
-        this.account = new CheckpointCheck(this).run();
+        this.account = new CheckpointCheck(this, believed).run();
     }
 
     /** A directory. Throws BadInput (MODEL, NOT_SUPPORTED, or a safetensors kind) naming what is wrong. */
     public static HfModel open(Path directory) {
+        return open(directory, true);
+    }
+
+    /** The same for an audit: a quantization_config that its tensors contradict is left to the caller, {@link WeightReader#contradiction}. */
+    public static HfModel examine(Path directory) {
+        return open(directory, false);
+    }
+
+    private static HfModel open(Path directory, boolean believed) {
         if (!Files.isDirectory(directory)) {
             throw BadInput.of(BadInput.Common.MODEL, "%s: there is no such directory", directory);
         }
         HfConfig config = HfConfig.read(directory.resolve("config.json"));
         ModelShape.of(HfConfig.read(directory.resolve("config.json")));
         TensorStore store = TensorStore.of(Checkpoint.open(directory));
-        return closingOnError(Optional.of(directory), config, store);
+        return closingOnError(Optional.of(directory), config, store, believed);
     }
 
     /** A model whose parts lie elsewhere. The model owns the store. */
     public static HfModel of(HfConfig config, TensorStore store) {
-        return closingOnError(Optional.empty(), config, store);
+        return closingOnError(Optional.empty(), config, store, false);
     }
 
-    private static HfModel closingOnError(Optional<Path> directory, HfConfig config, TensorStore store) {
+    private static HfModel closingOnError(Optional<Path> directory, HfConfig config, TensorStore store, boolean believed) {
         try {
-            return new HfModel(directory, config, store);
+            return new HfModel(directory, config, store, believed);
         } catch (RuntimeException | Error e) {
             store.close();
             throw e;

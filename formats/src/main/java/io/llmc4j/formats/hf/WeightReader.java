@@ -21,6 +21,14 @@ public interface WeightReader {
     /** The stored codes, scales and zero points, [out, in]; empty when a {@link QuantizedMatrix} cannot carry this kind. */
     Optional<QuantizedMatrix> codes(StoredModule module);
 
+    /**
+     * What the configuration says of a module and its tensors contradict, in a few words ("group_size 128, the scales are of groups of 64"); empty when they
+     * agree. The tensors decode all the same; a server that believes the configuration reads other weights.
+     */
+    default Optional<String> contradiction(StoredModule module) {
+        return Optional.empty();
+    }
+
     /** How a server rounds the module's inputs; empty when it does not, or when the format says nothing of it. */
     default Optional<QuantScheme> activation(StoredModule module) {
         return Optional.empty();

@@ -7,6 +7,7 @@ import io.llmc4j.formats.export.WeightCodec;
 import io.llmc4j.formats.hf.StoredModule;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
@@ -39,6 +40,11 @@ public final class GptqReader extends CodecReader {
             throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "%s: GPTQ with %d bits; read here: 2, 3, 4 and 8", m.name(), bits);
         }
         return new GptqCodec(bits, own.path("sym").asBoolean(config.path("sym").asBoolean(true)), offByOne);
+    }
+
+    @Override
+    public Optional<String> contradiction(StoredModule m) {
+        return groups(m, override(m.name()).path("group_size").asInt(config.path("group_size").asInt(128)));
     }
 
     /** {@code dynamic}: the first expression that matches; "+:" before it, or nothing, sets, "-:" leaves the module float. */
