@@ -19,11 +19,13 @@ import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.hf.TensorFate;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A config or checkpoint that asks for something else than we compute is refused, and the error names the field or tensor. */
 class HfConfigHostileTest {
@@ -56,6 +58,7 @@ class HfConfigHostileTest {
         "gemma2|layer_types|[\"sliding_attention\"]|layer_types",
         "bloom-12heads|apply_residual_connection_post_layernorm|true|apply_residual_connection_post_layernorm",
         "gpt2|scale_attn_by_inverse_layer_idx|true|scale_attn_by_inverse_layer_idx",
+        "smollm3|no_rope_layers|[0,1]|no_rope_layers",
         "deepseek-v2|topk_method|\"lottery\"|lottery",
         "deepseek-v3|scoring_func|\"softmax\"|scoring_func",
         "phi3-longrope|rope_scaling|{\"type\":\"longrope\",\"short_factor\":[1.0],\"long_factor\":[1.0]}|short_factor"})
@@ -63,6 +66,39 @@ class HfConfigHostileTest {
         Object parsed = JSON.readTree(value);
         BadInput e = assertThrows(BadInput.class, () -> ModelShape.of(edited(variant, n -> n.set(field, (com.fasterxml.jackson.databind.JsonNode) parsed))));
         assertTrue(e.getMessage().contains(named), e.getMessage());
+    }
+
+    static List<String> variants() {
+        return FamilyModels.VARIANTS;
+    }
+
+    /** The same questions to every family; the named fields are those that no family of the list understands. */
+    @ParameterizedTest
+    @MethodSource("variants")
+    void everyFamilyNamesWhatItDoesNotCompute(String variant) throws Exception {
+        Map<String, String> asked = new LinkedHashMap<>();
+        for (String f : List.of("hidden_act", "hidden_activation", "activation_function", "activation")) {
+            boolean other = f.equals("hidden_act") && (FamilyModels.config(variant).has("hidden_activation") || variant.equals("gpt-oss"));
+            if (FamilyModels.config(variant).has(f) && !other) {
+                asked.put(f, "\"snake\"");
+            }
+        }
+        asked.put(FamilyModels.config(variant).has("rope_parameters") ? "rope_parameters" : "rope_scaling", "{\"rope_type\": \"spiral\", \"factor\": 2.0}");
+        asked.put("is_causal", "false");
+        asked.put("use_bidirectional_attention", "true");
+        asked.put("attn_output_gate", "true");
+        asked.put("attention_chunk_size", "16");
+        asked.put("clip_qkv", "8.0");
+        asked.put("layer_types", "[\"linear_attention\", \"full_attention\"]");
+        asked.put("mamba_d_state", "16");
+        asked.put("head_wise_gate", "\"on\"");
+        asked.put("use_lora", "true");
+        asked.put("num_nextn_heads", "1");
+        for (Map.Entry<String, String> a : asked.entrySet()) {
+            com.fasterxml.jackson.databind.JsonNode value = JSON.readTree(a.getValue());
+            BadInput e = assertThrows(BadInput.class, () -> ModelShape.of(edited(variant, n -> n.set(a.getKey(), value))), variant + " " + a.getKey());
+            assertTrue(e.getMessage().contains(a.getKey()) || e.getMessage().contains("spiral"), e.getMessage());
+        }
     }
 
     @Test

@@ -93,7 +93,8 @@ public final class Resolver {
 
         boolean weights = !planOnly || hasWeights(directory);
         if (!weights) {
-            notices.add(directory + " has no safetensors files; this plan is made from config.json alone");
+            notices.add(directory + " has no safetensors files; this plan is made from config.json alone"
+                    + (config.evaluations().stream().anyMatch(e -> !e.positions().isEmpty()) ? ", without the evaluation, whose tokens it cannot count" : ""));
         }
         Optional<HfModel> model = weights ? Optional.of(HfModel.open(directory)) : Optional.empty();
         try {

@@ -27,6 +27,7 @@ public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> bloc
     /** The architecture of a config.json; throws BadInput naming what is unknown. */
     public static ModelShape of(HfConfig config) {
         Family family = Families.of(config);
+        config.only("is_causal", true);
         ModelShape shape = family.shape(config);
         config.finish();
         return shape;

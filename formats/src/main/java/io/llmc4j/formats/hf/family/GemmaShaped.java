@@ -27,7 +27,8 @@ final class GemmaShaped {
 
     static ModelShape first(HfConfig c, String family) {
         Dims d = Dims.of(c);
-        c.harmless("attention_bias", "use_bidirectional_attention");
+        c.only("use_bidirectional_attention", false);
+        c.harmless("attention_bias");
         Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         AttentionSpec attention = d.attention(rotary, 0, QkNorm.NONE);
         // Early configs say "gelu" and mean its tanh form, as hidden_activation in later ones does.
@@ -43,7 +44,8 @@ final class GemmaShaped {
         float finalCap = (float) c.numberOr(0, "final_logit_softcapping");
         float scale = Dims.rootScale(c.numberOr(256, "query_pre_attn_scalar"));
         List<String> types = c.layerTypes(d.layers());
-        c.harmless("attention_bias", "cache_implementation", "use_bidirectional_attention");
+        c.only("use_bidirectional_attention", false);
+        c.harmless("attention_bias", "cache_implementation");
         Rotary rotary = new Rotary(d.headDim(), false, Rope.of(c).scaling(d.headDim(), 10000, d.context()));
         IntFunction<AttentionSpec> attention = i -> d.attention(rotary, local(types, i, i % 2 == 0) ? window : 0, QkNorm.NONE, scale, cap, false);
         return shape(c, c, family, d, attention, Activations.read(c, "gelu_pytorch_tanh", "hidden_activation", "hidden_act"), true, finalCap);

@@ -15,6 +15,7 @@ import io.llmc4j.formats.hf.Rope;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 
 /**
  * Llama's block: RMS norm, q/k/v/o with rotary positions, RMS norm, gated feed-forward. Families with the same tensors share it and say what
@@ -68,13 +69,18 @@ final class LlamaShaped {
 
     /** Windows of Qwen: off unless switched on, then from a layer on, or by the list of layer types. */
     static IntFunction<Integer> switchedWindow(HfConfig c) {
+        int from = c.integerOr(28, "max_window_layers");
+        return switchedWindow(c, i -> i >= from);
+    }
+
+    /** @param untold layers with a window where the config has no list of layer types; each family has a rule of its own */
+    static IntFunction<Integer> switchedWindow(HfConfig c, IntPredicate untold) {
         boolean on = c.flagOr(false, "use_sliding_window");
         int window = Parts.window(c);
-        int from = c.integerOr(0, "max_window_layers");
         List<String> types = c.layerTypes(c.integer("num_hidden_layers"));
         if (!on || window == 0) {
             return i -> 0;
         }
-        return types.isEmpty() ? i -> i >= from ? window : 0 : i -> types.get(i).equals("sliding_attention") ? window : 0;
+        return types.isEmpty() ? i -> untold.test(i) ? window : 0 : i -> types.get(i).equals("sliding_attention") ? window : 0;
     }
 }

@@ -44,7 +44,8 @@ public final class Qwen2Moe implements Family {
                 Experts.Scoring.SOFTMAX,
                 c.flagOr(false, "norm_topk_prob"), 1, 1, Experts.GroupScoring.MAX, 1f, false));
         IntFunction<Boolean> sparse = i -> !denseLayers.contains(i) && experts > 0 && (i + 1) % step == 0;
-        return MoeShaped.shape(c, name(), d, 1e-6, LlamaShaped.switchedWindow(c), QkNorm.NONE, i -> sparse.apply(i)
+        int windows = c.integerOr(28, "max_window_layers");
+        return MoeShaped.shape(c, name(), d, 1e-6, LlamaShaped.switchedWindow(c, i -> i % 2 == 0 && i < windows), QkNorm.NONE, i -> sparse.apply(i)
                 ? moe : Parts.dense(dense, f, true), (b, i) -> {
             if (!sparse.apply(i)) {
                 Parts.gatedMlp(b, d.hidden(), dense);

@@ -43,7 +43,8 @@ public final class Qwen3Moe implements Family {
         FeedForwardSpec moe = Parts.experts(each, f, new Experts(experts, c.integer("num_experts_per_tok"), each, 0, false, Experts.Scoring.SOFTMAX,
                 c.flagOr(false, "norm_topk_prob"), 1, 1, Experts.GroupScoring.MAX, 1f, false));
         IntFunction<Boolean> sparse = i -> !denseLayers.contains(i) && experts > 0 && (i + 1) % step == 0;
-        return MoeShaped.shape(c, name(), d, 1e-6, LlamaShaped.switchedWindow(c), QkNorm.SHARED_BY_HEADS, i -> sparse.apply(i)
+        c.harmless("max_window_layers");
+        return MoeShaped.shape(c, name(), d, 1e-6, LlamaShaped.switchedWindow(c, i -> true), QkNorm.SHARED_BY_HEADS, i -> sparse.apply(i)
                 ? moe : Parts.dense(dense, f, true), (b, i) -> {
             if (!sparse.apply(i)) {
                 Parts.gatedMlp(b, d.hidden(), dense);

@@ -7,7 +7,7 @@ import io.llmc4j.formats.hf.Family;
 import io.llmc4j.formats.hf.HfConfig;
 import io.llmc4j.formats.hf.ModelShape;
 import java.util.List;
-import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 
 /** SmolLM3: Llama whose every fourth layer has no rotation. */
 public final class SmolLm3 implements Family {
@@ -32,8 +32,11 @@ public final class SmolLm3 implements Family {
         Dims d = Dims.of(c);
         List<Integer> rotates = c.integers("no_rope_layers");
         int interval = c.integerOr(4, "no_rope_layer_interval");
+        if (!rotates.isEmpty() && rotates.size() != d.layers()) {
+            throw c.wrong("no_rope_layers", rotates.size() + " entries", "one for each of the " + d.layers() + " layers");
+        }
         Position rotary = LlamaShaped.rotary(c, d);
-        IntFunction<Position> position = i -> (rotates.isEmpty() ? (i + 1) % interval != 0 : rotates.get(i) != 0) ? rotary : new NoPosition();
-        return LlamaShaped.shape(c, name(), true, QkNorm.NONE, LlamaShaped.switchedWindow(c), position);
+        IntPredicate rotated = i -> rotates.isEmpty() ? (i + 1) % interval != 0 : rotates.get(i) != 0;
+        return LlamaShaped.shape(c, name(), true, QkNorm.NONE, LlamaShaped.switchedWindow(c, rotated.negate()), i -> rotated.test(i) ? rotary : new NoPosition());
     }
 }
