@@ -2,11 +2,16 @@ package io.llmc4j.hostile;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.llmc4j.cli.config.ConfigReader;
+import io.llmc4j.cli.config.YamlReader;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.safetensors.CheckpointIndex;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
+import io.llmc4j.families.FamilyModels;
 import io.llmc4j.formats.data.TextRows;
 import io.llmc4j.formats.data.TokenIds;
+import io.llmc4j.formats.hf.HfConfig;
+import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -151,6 +156,28 @@ class FuzzTest {
     void arrowAndParquet() throws Exception {
         file("arrow", "x.arrow", List.of(resource("/datasets/saved/train/data-00000-of-00002.arrow"), resource("/datasets/file.arrow")), COUNT / 10);
         file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), COUNT / 50);
+    }
+
+    /** Configurations of models, up to the names and shapes of the tensors that they promise. */
+    @Test
+    void modelConfigurations() throws Exception {
+        List<byte[]> seeds = new java.util.ArrayList<>();
+        for (String variant : List.of("qwen3", "deepseek-v2", "mixtral", "gemma2", "bloom-12heads", "phi3-longrope")) {
+            seeds.add(FamilyModels.config(variant).json().toString().getBytes(StandardCharsets.UTF_8));
+        }
+        fuzz("model configuration", seeds, COUNT, bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json")));
+    }
+
+    /** Run configurations, up to what a run would be made of. */
+    @Test
+    void runConfigurations() throws Exception {
+        List<byte[]> seeds = new java.util.ArrayList<>();
+        try (var files = Files.list(Path.of(System.getProperty("llmc4j.root"), "cli/src/main/resources/configs"))) {
+            for (Path p : files.filter(f -> f.toString().endsWith(".yml")).sorted().toList()) {
+                seeds.add(Files.readAllBytes(p));
+            }
+        }
+        fuzz("run configuration", seeds, COUNT, bytes -> ConfigReader.read(YamlReader.document("fuzz.yml", new String(bytes, StandardCharsets.UTF_8)), false));
     }
 
     private void file(String what, String name, List<byte[]> seeds, int count) throws IOException {
