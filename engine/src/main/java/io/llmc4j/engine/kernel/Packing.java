@@ -19,6 +19,9 @@ final class Packing {
             }
         } else {
             int r = 0;
+            if (Transposes.EIGHT && pStep == 1) {
+                r = turned(k, used, width, from, at, rStep, to, toAt);
+            }
             for (; r + 4 <= used; r += 4) {
                 if (pStep == 1) {
                     transposeFour(k, from, at + r * rStep, rStep, to, toAt + r, width);
@@ -37,6 +40,26 @@ final class Packing {
                 }
             }
         }
+    }
+
+    /** As many rows as go in eights, or the four of a whole panel, with the columns past the last eight one by one; returns how many. */
+    private static int turned(int k, int used, int width, float[] from, int at, int rStep, float[] to, int toAt) {
+        int whole = k & -8;
+        int r = 0;
+        if (used == 4 && width == 4) {
+            Transposes.fourRows(whole, from, at, rStep, to, toAt);
+            r = 4;
+        } else {
+            for (; r + 8 <= used; r += 8) {
+                Transposes.eightRows(whole, from, at + r * rStep, rStep, to, toAt + r, width);
+            }
+        }
+        for (int p = whole; p < k; p++) {
+            for (int i = 0; i < r; i++) {
+                to[toAt + p * width + i] = from[at + i * rStep + p];
+            }
+        }
+        return r;
     }
 
     /** Four rows at once: neighbouring stores, so that a cache line of the panel is written in one go. */

@@ -18,10 +18,14 @@ final class VectorGemm {
     /** Rows and columns packed at once: bounds the buffers to about 10 MB a thread. */
     private static final int ROW_SPAN = 2400;
     private static final int COLUMN_SPAN = 4096;
+    /** Rows of C that are read ahead together; a multiple of every tile's. */
+    private static final int TOUCHED_ROWS = 24;
     /** Below this many multiply-adds, starting helpers costs more than they give. */
     private static final long PARALLEL_WORK = 1L << 21;
     /** Up to this many rows, B is read where it lies if its rows are contiguous: copying it would cost more than it saves. */
     private static final int DIRECT_ROWS = 24;
+    /** Up to this many columns, they are better rows (measured against tiles that are filled in part). */
+    private static final int FEW_COLUMNS = 12;
 
     private static final ThreadLocal<Buffers> BUFFERS = ThreadLocal.withInitial(Buffers::new);
 
@@ -29,6 +33,11 @@ final class VectorGemm {
     private static final class Buffers {
         float[] a = new float[0];
         float[] b = new float[0];
+        float[] c = new float[0];
+
+        float[] c(int n) {
+            return c.length >= n ? c : (c = new float[n]);
+        }
 
         float[] a(int n) {
             return a.length >= n ? a : (a = new float[n]);
@@ -65,6 +74,10 @@ final class VectorGemm {
             SlimProducts.run(m, n, k, a, aOff, aRow, b, bOff, bCol, c, cOff, ldc, accumulate);
             return;
         }
+        if (n <= FEW_COLUMNS && m >= 2 * FEW_COLUMNS && !lowerOnly) {
+            turnedOver(m, n, k, a, aOff, aRow, aK, b, bOff, bK, bCol, c, cOff, ldc, accumulate);
+            return;
+        }
         boolean parallel = (long) m * n * k >= PARALLEL_WORK && Parallel.threads() > 1 && !Parallel.inside();
         boolean direct = bCol == 1 && m <= DIRECT_ROWS;
         Buffers buffers = BUFFERS.get();
@@ -84,6 +97,25 @@ final class VectorGemm {
                     s.run(parallel, packB);
                     packB = false;
                 }
+            }
+        }
+    }
+
+    /** Cᵀ = Bᵀ · Aᵀ: few columns would fill a part of each vector, as rows they fill whole ones. Products commute, so the bits are the same. */
+    private static void turnedOver(int m, int n, int k, float[] a, int aOff, int aRow, int aK, float[] b, int bOff, int bK, int bCol,
+                                   float[] c, int cOff, int ldc, boolean accumulate) {
+        float[] turned = BUFFERS.get().c(n * m);
+        if (accumulate) {
+            for (int i = 0; i < m; i++) {
+                for (int j = 0; j < n; j++) {
+                    turned[j * m + i] = c[cOff + i * ldc + j];
+                }
+            }
+        }
+        run(n, m, k, b, bOff, bCol, bK, a, aOff, aK, aRow, turned, 0, m, accumulate, false);
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                c[cOff + i * ldc + j] = turned[j * m + i];
             }
         }
     }
@@ -159,10 +191,12 @@ final class VectorGemm {
                 int column = j * WIDE;
                 int columns = Math.min(WIDE, n - column);
                 boolean whole = columns == WIDE;
-                if (add && rowTo - rowFrom > TILE) {
-                    touched = touch(c, cOff + rowFrom * ldc + column, ldc, rowTo - rowFrom, columns - 1);
-                }
+                int ahead = rowFrom;
                 for (int row = rowFrom; row < rowTo; ) {
+                    if (row == ahead) {
+                        ahead = Math.min(rowTo, row + TOUCHED_ROWS);
+                        touched = touch(c, cOff + row * ldc + column, ldc, ahead - row, columns - 1);
+                    }
                     int rows = tileRows(rowTo - row);
                     // Row r, column q of C is above the diagonal when q + diagonal > r.
                     if (!lowerOnly || column + diagonal <= row + rows - 1) {
@@ -181,8 +215,8 @@ final class VectorGemm {
         }
 
         /**
-         * Reads one element at each end of every row of a column of tiles, so that the cache misses of C overlap: a tile alone would wait for
-         * its own at its end (a fifth of its time when C is in memory).
+         * Reads one element at each end of the next rows of a column of tiles, so that the cache misses of C overlap: a tile alone would wait for
+         * its own at its end (a fifth of its time when C is in memory). Few rows at a time: rows of a power of two fall into the same sets of a cache.
          */
         private static float touch(float[] c, int at, int ldc, int rows, int last) {
             float s0 = 0f;
