@@ -27,7 +27,8 @@ final class ModelTypes {
     static void check(LlmcConfig.Model model, Problems problems) {
         String type = model.type();
         if (NOT_TEXT.contains(type)) {
-            problems.error(model.typeMark(), "model.type %s has images, audio or video; only text models are here", type);
+            problems.error(model.typeMark(), "model.type %s is calibrated on images, audio or video in LLMC, which are not here; where llmc4j models lists the architecture, the language part can be "
+                    + "quantized by itself: give its type (Llama, Qwen2, ...)", type);
         } else if (families(type).isEmpty()) {
             List<String> names = new ArrayList<>(LLMC);
             Families.all().forEach(f -> names.add(f.name()));

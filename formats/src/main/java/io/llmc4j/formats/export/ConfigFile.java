@@ -19,6 +19,9 @@ final class ConfigFile {
     /** Where the number of blocks stands, by family. */
     private static final List<String> BLOCKS = List.of("num_hidden_layers", "n_layer", "num_layers", "n_layers");
 
+    /** What the text model's part is called in the config of a model that sees or hears. */
+    private static final List<String> TEXT = List.of("text_config", "llm_config");
+
     private ConfigFile() {
     }
 
@@ -35,14 +38,16 @@ final class ConfigFile {
     /** The head is a tensor of its own now. */
     static void untie(ObjectNode config) {
         config.put("tie_word_embeddings", false);
-        if (config.path("text_config") instanceof ObjectNode text && text.has("tie_word_embeddings")) {
-            text.put("tie_word_embeddings", false);
+        for (String inner : TEXT) {
+            if (config.path(inner) instanceof ObjectNode text && text.has("tie_word_embeddings")) {
+                text.put("tie_word_embeddings", false);
+            }
         }
     }
 
     /** Some blocks were left out: their number, and the lists that say something of each. */
     static void keepBlocks(ObjectNode config, int before, List<Integer> kept) {
-        ObjectNode where = config.path("text_config") instanceof ObjectNode text && BLOCKS.stream().anyMatch(text::has) ? text : config;
+        ObjectNode where = TEXT.stream().map(config::path).filter(t -> BLOCKS.stream().anyMatch(t::has)).map(ObjectNode.class::cast).findFirst().orElse(config);
         BLOCKS.stream().filter(where::has).forEach(k -> where.put(k, kept.size()));
         where.properties().forEach(e -> {
             if (e.getKey().equals("layer_types") && e.getValue().size() == before) {

@@ -392,7 +392,13 @@ public final class ModelDirectorySink implements ResumableSink {
         }
         for (TensorFate f : source.account()) {
             switch (f.fate()) {
-                case CARRIED -> shards.add(f.tensor(), source.store().get(f.tensor()));
+                case CARRIED -> {
+                    Tensor t = source.store().get(f.tensor());
+                    shards.add(f.tensor(), t);
+                    if (f.tensor().endsWith(".weight") && t.shape().rank() == 2) {
+                        writer.carried(f.tensor().substring(0, f.tensor().length() - ".weight".length()));
+                    }
+                }
                 case DROPPED -> dropped.add(f.tensor() + ": " + f.note());
                 case USED -> {
                     if (gone.stream().anyMatch(f.tensor()::startsWith)) {

@@ -42,6 +42,10 @@ public interface ModuleWriter extends java.io.Serializable {
         return Map.of();
     }
 
+    /** A linear module outside the text model (a vision tower's, a projector's), which keeps its floats; told before {@link #describe}. */
+    default void carried(String module) {
+    }
+
     /**
      * Says in config.json what was written.
      *

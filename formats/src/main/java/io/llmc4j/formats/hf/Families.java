@@ -22,6 +22,7 @@ import io.llmc4j.formats.hf.family.Llama;
 import io.llmc4j.formats.hf.family.MiniCpm;
 import io.llmc4j.formats.hf.family.Mistral;
 import io.llmc4j.formats.hf.family.Mixtral;
+import io.llmc4j.formats.hf.family.MultiModal;
 import io.llmc4j.formats.hf.family.Olmo2;
 import io.llmc4j.formats.hf.family.Opt;
 import io.llmc4j.formats.hf.family.Phi;
@@ -46,7 +47,7 @@ public final class Families {
             new Bloom(), new ChatGlm(), new Cohere(), new DeepSeekV2(), new DeepSeekV3(), new Falcon(),
             new Gemma(), new Gemma2(), new Gemma3(), new Glm(), new Glm4(), new Gpt2(),
             new GptJ(), new GptNeoX(), new GptOss(), new Granite(), new InternLm2(), new Llama(),
-            new MiniCpm(), new Mistral(), new Mixtral(), new Olmo2(), new Opt(), new Phi(),
+            new MiniCpm(), new Mistral(), new Mixtral(), new MultiModal(), new Olmo2(), new Opt(), new Phi(),
             new Phi3(), new Qwen(), new Qwen2(), new Qwen2Moe(), new Qwen3(), new Qwen3Moe(),
             new SmolLm3(), new StableLm(), new StarCoder(), new StarCoder2());
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -176,6 +177,25 @@ public final class HfConfig {
             throw wrong(key, n.get().toString(), "an object");
         }
         return Optional.of(children.computeIfAbsent(key, k -> new HfConfig(n.get(), where + ": " + k)));
+    }
+
+    /**
+     * As {@link #nested(String)}, with fields that are taken where it has none, and fields that hold whatever it says.
+     *
+     * @param absent    values of fields that savers leave out
+     * @param overruled values that the outer object decides
+     */
+    public Optional<HfConfig> nested(String key, Map<String, Object> absent, Map<String, Object> overruled) {
+        return nested(key).map(own -> children.compute(key, (k, old) -> {
+            ObjectNode n = own.root.deepCopy();
+            absent.forEach((f, v) -> {
+                if (!n.has(f)) {
+                    n.set(f, JSON.valueToTree(v));
+                }
+            });
+            overruled.forEach((f, v) -> n.set(f, JSON.valueToTree(v)));
+            return new HfConfig(n, own.where);
+        }));
     }
 
     /** Refuses any value but {@code only}; an absent field has that value. */

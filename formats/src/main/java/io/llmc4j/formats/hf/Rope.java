@@ -62,9 +62,10 @@ public final class Rope {
         HfConfig p = parameters.get();
         double base = p.numberOr(top, "rope_theta");
         String type = p.text("rope_type").or(() -> p.text("type")).orElse("default");
-        p.harmless("type", "rope_type");
+        p.harmless("type", "rope_type", "mrope_section", "mrope_interleaved");
         return switch (type) {
-            case "default" -> new RopeScaling.Plain(base);
+            // Streams of positions for height and width (Qwen2-VL) are equal for text.
+            case "default", "mrope" -> new RopeScaling.Plain(base);
             case "linear" -> new RopeScaling.LinearScaling(base, p.number("factor"));
             case "dynamic" -> new RopeScaling.Dynamic(base, p.number("factor"), contextLength);
             case "llama3" -> new RopeScaling.Llama3(base, p.number("factor"), p.number("low_freq_factor"), p.number("high_freq_factor"),
@@ -76,7 +77,7 @@ public final class Rope {
                         p.numberOr(0, "attention_factor"), p.flagOr(true, "truncate"));
             }
             case "longrope", "su" -> longRope(p, base, dims, contextLength);
-            default -> throw p.wrong("rope_type", type, "default, linear, dynamic, llama3, yarn, longrope");
+            default -> throw p.wrong("rope_type", type, "default, linear, dynamic, llama3, yarn, longrope, mrope");
         };
     }
 

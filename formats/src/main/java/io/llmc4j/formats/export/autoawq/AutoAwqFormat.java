@@ -105,6 +105,11 @@ public record AutoAwqFormat(String name, String directory, String description) i
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             ObjectNode q = config.putObject("quantization_config");
             q.put("bits", 4);

@@ -120,6 +120,11 @@ public record BitsAndBytesFormat(String name) implements ModuleFormat {
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             ObjectNode q = config.putObject("quantization_config");
             q.put("_load_in_4bit", table().isPresent());

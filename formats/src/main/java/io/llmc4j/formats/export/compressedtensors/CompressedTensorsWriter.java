@@ -67,6 +67,11 @@ final class CompressedTensorsWriter implements ModuleWriter {
     }
 
     @Override
+    public void carried(String module) {
+        ignored.add(module);
+    }
+
+    @Override
     public void describe(ObjectNode config, String head) {
         describe(config, head, ignored);
     }

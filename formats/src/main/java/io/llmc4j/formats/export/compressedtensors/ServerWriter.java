@@ -72,6 +72,11 @@ final class ServerWriter implements ModuleWriter {
     }
 
     @Override
+    public void carried(String module) {
+        floats.add(module);
+    }
+
+    @Override
     public void describe(ObjectNode config, String head) {
         if (fp8.isPresent()) {
             fp8.get().describe(config, head, floats);

@@ -60,6 +60,11 @@ public final class Fp8Writer implements ModuleWriter {
     }
 
     @Override
+    public void carried(String module) {
+        ignored.add(module);
+    }
+
+    @Override
     public void describe(ObjectNode config, String head) {
         describe(config, head, ignored);
     }

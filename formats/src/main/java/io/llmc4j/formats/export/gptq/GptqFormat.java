@@ -131,6 +131,11 @@ public record GptqFormat(String name, String directory, String description, bool
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             ObjectNode q = config.putObject("quantization_config");
             Header h = header.orElse(new Header(4, -1, true));

@@ -126,6 +126,11 @@ public record HqqFormat() implements ModuleFormat {
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             ObjectNode q = config.putObject("quantization_config");
             ObjectNode params = q.putObject("quant_config");

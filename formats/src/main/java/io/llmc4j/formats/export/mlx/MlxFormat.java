@@ -128,6 +128,11 @@ public record MlxFormat() implements ModuleFormat {
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             Setting first = settings.isEmpty() ? new Setting(4, 64) : settings.values().iterator().next();
             ObjectNode q = first.json();

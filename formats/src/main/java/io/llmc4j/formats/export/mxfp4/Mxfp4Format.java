@@ -131,6 +131,11 @@ public record Mxfp4Format() implements ModuleFormat {
         }
 
         @Override
+        public void carried(String module) {
+            floats.add(module);
+        }
+
+        @Override
         public void describe(ObjectNode config, String head) {
             ObjectNode q = config.putObject("quantization_config");
             ArrayNode skip = q.putArray("modules_to_not_convert");
