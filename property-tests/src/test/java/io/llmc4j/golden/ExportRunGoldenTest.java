@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * once more with the scale in half precision, we write the codes that the run computed with; such a scale moves a quotient by up to 15 / 4096, so that
  * one code of 200 may be the neighbour.
  */
+@ExtendWith(GoldenTable.class)
 class ExportRunGoldenTest {
 
     @TempDir
@@ -57,6 +59,7 @@ class ExportRunGoldenTest {
                     int differing = words ? nibbles(g.bytesOf(tensor), Tensors.toBytes(ours.get())) : bytes(g.bytesOf(tensor), Tensors.toBytes(ours.get()));
                     int all = g.bytesOf(tensor).length * (words ? 2 : 1);
                     System.out.printf("%-12s %-48s %d of %d codes differ%n", name, tensor, differing, all);
+                    GoldenTable.tensor("llama_g", "exp_" + name, (double) differing / all, differing <= share * all);
                     assertTrue(differing <= share * all, tensor + ": " + differing + " of " + all);
                 }
             }

@@ -46,8 +46,6 @@ public final class GoldenMethods {
     public record Closeness(double perplexity, double differingShare) {
         /** Methods without training. */
         public static final Closeness EXACT = new Closeness(2e-4, 1e-3);
-        /** Methods that choose a grid point for each row: a near-tie moves one row of a hundred. */
-        public static final Closeness ROW_SEARCH = new Closeness(2e-4, 1e-2);
         /** Methods that learn: perplexity only. */
         public static final Closeness LEARNING = new Closeness(5e-3, 1);
     }

@@ -25,6 +25,7 @@ class KvCacheGoldenTest {
         double ours = GoldenMethods.run("llama_g", "kv_static_decode", c -> c).perplexity(Position.FAKE_QUANT);
         double repaired = GoldenMethods.run("llama_g", "kv_static_decode_fixed", c -> c).perplexity(Position.FAKE_QUANT);
         assertEquals(repaired, ours);
+        GoldenTable.alone("llama_g", "kv_static_decode", ours, "LLMC fails");
     }
 
     /** fake_quant_wo_kv means what it says, except under compat (ODD-18). */
