@@ -101,10 +101,14 @@ class GgufOfMethodsTest {
     }
 
     private static Outcome run(String source, String format, String method, Map<String, Object> special, QuantScheme scheme) {
+        return run(source, format, method, special, scheme, "fake");
+    }
+
+    private static Outcome run(String source, String format, String method, Map<String, Object> special, QuantScheme scheme, String reference) {
         Path at = tmp.resolve(method + format.replace(':', '-'));
         RunConfig config = RunConfig.of(method, special, SchemePlan.of(scheme)).withCalibration(new CalibrationSet("text", windows, -1, 48)).withQuantOut(true);
         try (HfModel m = HfModel.open(tmp.resolve(source)); ModelSink gguf = Exports.open(Exports.named(format), m, at.resolve("gguf"), 1L << 40, false);
-             ModelSink floats = Exports.open(Exports.named("fake"), m, at.resolve("floats"), 1L << 40, false)) {
+             ModelSink floats = Exports.open(Exports.named(reference), m, at.resolve("floats"), 1L << 40, false)) {
             new BlockFold(m, config, List.of(gguf, floats), RunListener.NONE).run();
             assertEquals(List.of(), gguf.verify());
             assertEquals(List.of(), floats.verify());
@@ -157,12 +161,12 @@ class GgufOfMethodsTest {
         }
     }
 
-    /** Weights that AWQ scaled, clipped and rounded are encoded: that costs no more than the same type costs the float model. */
+    /** Weights that AWQ scaled and clipped are encoded, not its nearest codes once more: that costs no more than the same type costs the float model. */
     @ParameterizedTest
     @ValueSource(strings = {"Q4_K_M", "Q4_0"})
     void awq(String type) throws Exception {
         QuantScheme scheme = QuantScheme.integer(4, false, Granularity.perGroup(128));
-        Outcome awq = run("untied", "gguf:" + type, "Awq", Map.of("trans", true, "trans_version", "v2", "weight_clip", true, "clip_sym", false), scheme);
+        Outcome awq = run("untied", "gguf:" + type, "Awq", Map.of("trans", true, "trans_version", "v2", "weight_clip", true, "clip_sym", false), scheme, "trans");
         Outcome plain = run("untied", "gguf:" + type, "RTN", Map.of(), QuantScheme.integer(16, true, Granularity.PER_CHANNEL));
         double d = distance(awq);
         assertTrue(d > 0 && d < 1.5 * distance(plain), type + ": " + d + ", plain " + distance(plain));

@@ -32,7 +32,8 @@ import java.util.stream.Collectors;
 
 /**
  * Writes a model as GGUF, block by block: transformed weights are encoded by the file type's mix; codes of a method go in as they are where
- * a block type holds them ({@link DirectBlocks}), else the method's rounded weight is encoded.
+ * a block type holds them ({@link DirectBlocks}), else the method's rounded weight is encoded, or where it only took the nearest codes the weight before that
+ * ({@link NearestCodes}).
  */
 public final class GgufSink implements ModelSink {
 
@@ -100,7 +101,7 @@ public final class GgufSink implements ModelSink {
 
     private static BlockTensors.Written written(Linear l, Map<String, LayerResult> results) {
         LayerResult r = results.get(l.name());
-        return r == null ? new BlockTensors.Written(l.weight(), Optional.empty()) : new BlockTensors.Written(r.fake(), r.quantized());
+        return r == null ? new BlockTensors.Written(l.weight(), Optional.empty(), l::weight) : new BlockTensors.Written(r.fake(), r.quantized(), l::weight);
     }
 
     /** There is one key for the epsilon of all norms. */

@@ -42,6 +42,7 @@ public final class TensorEncoder {
             int cols = part.cols();
             float[] weights = importance.length > cols ? Arrays.copyOfRange(importance, p * cols, (p + 1) * cols) : importance;
             boolean codes = part.codes().isPresent() && DirectBlocks.fits(part.codes().get(), type);
+            part = codes || !type.quantized() ? part : part.unrounded();
             direct &= codes;
             int panel = Math.max(1, PANEL / Math.max(1, cols));
             for (int from = 0; from < part.rows(); from += panel) {

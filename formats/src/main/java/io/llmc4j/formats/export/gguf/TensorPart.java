@@ -22,6 +22,14 @@ public interface TensorPart {
         return Optional.empty();
     }
 
+    /**
+     * What to encode where no block type holds the codes: these rows before they were rounded to the nearest code, since a second rounding only adds to the
+     * first. Rounding that looks further than the nearest code (GPTQ) stays.
+     */
+    default TensorPart unrounded() {
+        return this;
+    }
+
     /** A stored tensor of any float type. */
     static TensorPart of(Tensor t) {
         int cols = Math.toIntExact(t.shape().dim(-1));
@@ -34,12 +42,21 @@ public interface TensorPart {
     }
 
     static TensorPart of(Matrix m) {
-        return new Made(m.rows(), m.cols(), () -> m, Optional.empty());
+        return new Made(m.rows(), m.cols(), () -> m, Optional.empty(), Optional.empty());
     }
 
     /** A matrix that is asked for when it is written. */
-    static TensorPart of(int rows, int cols, Supplier<Matrix> matrix, Optional<QuantizedMatrix> codes) {
-        return new Made(rows, cols, matrix, codes);
+    static TensorPart of(int rows, int cols, Supplier<Matrix> matrix) {
+        return new Made(rows, cols, matrix, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * The same with codes.
+     *
+     * @param before the matrix before it was rounded to the codes
+     */
+    static TensorPart of(int rows, int cols, Supplier<Matrix> matrix, Optional<QuantizedMatrix> codes, Supplier<Matrix> before) {
+        return new Made(rows, cols, matrix, codes, Optional.of(before));
     }
 
     /** @param tensor of any rank; its last extent is the row */
@@ -53,7 +70,15 @@ public interface TensorPart {
     }
 
     /** @param codes in the same row order as the matrix */
-    record Made(int rows, int cols, Supplier<Matrix> matrix, Optional<QuantizedMatrix> codes) implements TensorPart {
+    record Made(int rows, int cols, Supplier<Matrix> matrix, Optional<QuantizedMatrix> codes, Optional<Supplier<Matrix>> before) implements TensorPart {
+        @Override
+        public TensorPart unrounded() {
+            if (codes.isEmpty() || before.isEmpty() || !NearestCodes.are(codes.get(), before.get().get())) {
+                return this;
+            }
+            return new Made(rows, cols, before.get(), Optional.empty(), Optional.empty());
+        }
+
         @Override
         public Matrix read(int from, int to) {
             Matrix m = matrix.get();

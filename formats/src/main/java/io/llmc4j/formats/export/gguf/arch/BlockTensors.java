@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** The tensors of one block by name, from its layers, norms and vectors. */
 public final class BlockTensors {
@@ -26,8 +27,12 @@ public final class BlockTensors {
     /** Of full name; parts follow each other row by row. */
     public record Named(String name, Shape shape, List<TensorPart> parts) { }
 
-    /** What of a layer is written. */
-    public record Written(Matrix weight, Optional<QuantizedMatrix> codes) { }
+    /**
+     * What of a layer is written.
+     *
+     * @param before the weight before it was rounded to the codes
+     */
+    public record Written(Matrix weight, Optional<QuantizedMatrix> codes, Supplier<Matrix> before) { }
 
     private final GgufArch arch;
     private final Block block;
@@ -127,8 +132,8 @@ public final class BlockTensors {
         List<TensorPart> values = new ArrayList<>();
         for (int h = 0; h < a.heads(); h++) {
             int at = h * (nope + value);
-            keys.add(TensorPart.of(rank, nope, () -> weights.apply(l).weight().rows(at, at + nope).transpose(), Optional.empty()));
-            values.add(TensorPart.of(value, rank, () -> weights.apply(l).weight().rows(at + nope, at + nope + value), Optional.empty()));
+            keys.add(TensorPart.of(rank, nope, () -> weights.apply(l).weight().rows(at, at + nope).transpose()));
+            values.add(TensorPart.of(value, rank, () -> weights.apply(l).weight().rows(at + nope, at + nope + value)));
         }
         weight(TensorNames.K_B, new Shape(a.heads(), rank, nope), keys);
         weight(TensorNames.V_B, new Shape(a.heads(), value, rank), values);
@@ -137,8 +142,12 @@ public final class BlockTensors {
     private TensorPart part(Linear l) {
         Optional<int[]> order = order(l.role(), l.out());
         Written w = weights.apply(l);
-        return TensorPart.of(l.out(), l.in(), () -> order.map(o -> RotaryOrder.permute(w.weight(), o)).orElse(w.weight()),
-                order.isPresent() ? w.codes().map(q -> permuted(q, order.get())) : w.codes());
+        return TensorPart.of(l.out(), l.in(), () -> ordered(w.weight(), order), order.isPresent() ? w.codes().map(q -> permuted(q, order.get())) : w.codes(),
+                () -> ordered(w.before().get(), order));
+    }
+
+    private static Matrix ordered(Matrix m, Optional<int[]> order) {
+        return order.map(o -> RotaryOrder.permute(m, o)).orElse(m);
     }
 
     private static QuantizedMatrix permuted(QuantizedMatrix q, int[] from) {
