@@ -9,6 +9,7 @@ import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.model.StaticKvCache;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ModelSink;
+import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
@@ -19,6 +20,7 @@ import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensors;
 import io.llmc4j.formats.export.ExportFormat;
+import io.llmc4j.formats.export.gguf.GgufFormat;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
@@ -54,9 +56,15 @@ public final class Converter {
      * @throws BadInput (FORMAT) naming every module that would lose something, and what
      */
     public Conversion convert(Path out, boolean requantize, boolean overwrite) {
+        if (target instanceof GgufFormat) {
+            return gguf(out, requantize, overwrite);
+        }
+        if (target.holdsCodes() && nothingQuantized()) {
+            throw BadInput.of(BadInput.Common.FORMAT, "%s cannot become %s without loss: its weights are floats, and %s holds codes; llmc4j quantize rounds them (--method rtn: to the "
+                    + "nearest code), and fake, trans and gguf:F32, gguf:BF16, gguf:F16 hold floats", input.config().where(), target.name(), target.name());
+        }
         DType type = modelType();
-        List<Conversion.Change> losses = target instanceof ModuleFormat f ? losses(f, Optional.empty(), type)
-                : List.of(new Conversion.Change("all modules", target.name() + " rounds weights on a grid of its own", Double.NaN, Double.NaN));
+        List<Conversion.Change> losses = losses((ModuleFormat) target, Optional.empty(), type);
         if (!losses.isEmpty() && !requantize) {
             throw refusal(losses);
         }
@@ -74,6 +82,33 @@ public final class Converter {
             }
             ModelSink.Written written = sink.finish();
             return new Conversion(written, changes, sink.verify());
+        }
+    }
+
+    private boolean nothingQuantized() {
+        return input.shape().blocks().stream().allMatch(b -> b.modules().stream().noneMatch(m -> input.isQuantized(input.module(b.index(), m))));
+    }
+
+    /** A block type may round everything: the file is written, read back and compared, and appears only when nothing was lost or that was allowed. */
+    private Conversion gguf(Path out, boolean requantize, boolean overwrite) {
+        try (ResumableSink sink = (ResumableSink) target.open(input, out, ShardedWriter.DEFAULT_SHARD_BYTES, overwrite)) {
+            StoredLayers layers = new StoredLayers(input, Optional.empty());
+            sink.ends(input.ends());
+            List<Conversion.Change> losses = new ArrayList<>();
+            for (int i = 0; i < input.spec().blocks(); i++) {
+                Block b = input.block(i);
+                sink.block(b, layers.of(b));
+                if (cache(i).isPresent()) {
+                    losses.add(new Conversion.Change(input.blockPrefix(i), "the scales of its KV cache are not carried", 0, 0));
+                }
+            }
+            ModelSink.Written written = sink.prepare();
+            losses.addAll(GgufLosses.of(input, GgufFormat.staged(sink), target.name()));
+            if (!losses.isEmpty() && !requantize) {
+                throw refusal(losses);
+            }
+            sink.commit();
+            return new Conversion(written, losses, sink.verify());
         }
     }
 

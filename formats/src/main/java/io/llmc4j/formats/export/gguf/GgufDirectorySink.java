@@ -81,6 +81,10 @@ final class GgufDirectorySink implements ResumableSink {
         directory.commit();
     }
 
+    Path staging() {
+        return directory.staging();
+    }
+
     @Override
     public List<String> verify() {
         return sink.verify(directory.target());

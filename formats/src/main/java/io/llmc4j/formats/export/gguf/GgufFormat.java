@@ -2,6 +2,7 @@ package io.llmc4j.formats.export.gguf;
 
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.pipeline.ModelSink;
+import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.formats.export.ExportFormat;
 import io.llmc4j.formats.export.PlannedLayer;
 import io.llmc4j.formats.export.gguf.block.GgmlType;
@@ -77,5 +78,10 @@ public record GgufFormat(FileType type, Optional<Path> importance) implements Ex
     public ModelSink open(HfModel source, Path target, long maxShardBytes, boolean overwrite) {
         ImportanceMatrix matrix = importance.map(ImportanceFiles::read).orElse(ImportanceMatrix.NONE);
         return new GgufDirectorySink(source, target, type, matrix, overwrite);
+    }
+
+    /** Where the files of a sink of this format lie between {@link ResumableSink#prepare()} and {@link ResumableSink#commit()}. */
+    public static Path staged(ResumableSink sink) {
+        return ((GgufDirectorySink) sink).staging();
     }
 }
