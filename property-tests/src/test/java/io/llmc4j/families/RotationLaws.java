@@ -35,7 +35,7 @@ class RotationLaws {
         try (HfModel model = FamilyModels.open(variant)) {
             boolean refused = false;
             try {
-                RotationRules.check(model.spec(), model.ends(), model.block(0), false);
+                RotationRules.check(model.spec(), model.ends(), model.block(0), model.beside(), false);
             } catch (BadInput e) {
                 refused = true;
             }

@@ -13,13 +13,14 @@ import java.util.Map;
  * @param config  the configuration with all its overrides
  * @param bits    what was chosen under target_bits; empty when nothing was
  * @param losses  of methods that learn: by "block stage", one number an epoch
+ * @param carried input tensors that are in the output as they were, with the reason
  * @param dropped input tensors that are not in the output, with the reason
  * @param files   of all output directories, with their path from the report
  * @param devices what a device computed, and what the CPU computed in its place; empty without a device
  * @param peakRssBytes most memory that the process held, heap and mapped
  */
 public record Report(String model, String method, Object config, long seed, List<Evaluation> evaluations, Map<String, Object> bits, List<Layer> layers,
-                     Map<String, List<Float>> losses, List<String> dropped, List<WrittenFile> files, List<String> devices, long peakRssBytes, double seconds) {
+                     Map<String, List<Float>> losses, List<String> carried, List<String> dropped, List<WrittenFile> files, List<String> devices, long peakRssBytes, double seconds) {
 
     /** @param data file and its SHA-256, "eval.txt sha256:…" */
     public record Evaluation(String position, String data, int seqLen, long windows, long tokens, double value) { }
@@ -65,6 +66,9 @@ public record Report(String model, String method, Object config, long seed, List
         m.put("layers", ls);
         if (!losses.isEmpty()) {
             m.put("losses", losses);
+        }
+        if (!carried.isEmpty()) {
+            m.put("carried", carried);
         }
         m.put("dropped", dropped);
         List<Object> fs = new ArrayList<>();

@@ -97,6 +97,7 @@ public final class Resolver {
                     + (config.evaluations().stream().anyMatch(e -> !e.positions().isEmpty()) ? ", without the evaluation, whose tokens it cannot count" : ""));
         }
         Optional<HfModel> model = weights ? Optional.of(HfModel.open(directory)) : Optional.empty();
+        model.ifPresent(m -> m.carried().forEach((group, what) -> notices.add(group + ".*: " + what + "; carried over as it is")));
         try {
             return with(directory, shape, model);
         } catch (RuntimeException | Error e) {

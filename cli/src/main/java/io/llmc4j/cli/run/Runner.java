@@ -17,6 +17,7 @@ import io.llmc4j.engine.pipeline.TargetBits;
 import io.llmc4j.engine.safetensors.ShardedWriter;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.hf.HfModel;
+import io.llmc4j.formats.hf.TensorFate;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -159,7 +160,13 @@ public final class Runner {
             }
         }
         return new Report(job.config().model().path(), job.methodNames(), job.config().document(), job.config().seed(), evaluations, bits.map(BitChoice::asMap).orElse(Map.of()), layers,
-                losses(s), dropped, files, DeviceSession.account(), PeakMemory.bytes(), progress.seconds());
+                losses(s), carried(), dropped, files, DeviceSession.account(), PeakMemory.bytes(), progress.seconds());
+    }
+
+    /** Where a directory of safetensors is written. */
+    private List<String> carried() {
+        boolean directory = job.targets().stream().anyMatch(t -> !t.format().name().startsWith("gguf"));
+        return !directory ? List.of() : job.model().orElseThrow().account().stream().filter(f -> f.fate() == TensorFate.Fate.CARRIED).map(f -> f.tensor() + ": " + f.note()).toList();
     }
 
     private static Map<String, List<Float>> losses(RunSummary s) {

@@ -7,6 +7,7 @@ import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.model.ModelSpec;
 import io.llmc4j.engine.pipeline.RunConfig;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
@@ -24,6 +25,9 @@ public interface ModelWork {
 
     /** Replaces them: the calibration states, the evaluations after compression and the written model use these. */
     void setEnds(ModelEnds ends);
+
+    /** As {@link io.llmc4j.engine.pipeline.ModelSource#beside}. */
+    List<String> beside();
 
     /** A fresh block with the edits registered so far; changing it changes nothing else. */
     Block block(int index);

@@ -47,7 +47,7 @@ final class Quarot implements Method {
 
         @Override
         public void prepare(ModelWork model) {
-            RotationRules.check(model.spec(), model.ends(), model.block(0), online);
+            RotationRules.check(model.spec(), model.ends(), model.block(0), model.beside(), online);
             StreamRotation rotation = new StreamRotation(draw(model), online);
             model.setEnds(rotation.ends(model.ends(), !keepMean));
             model.editBlocks(rotation::block);

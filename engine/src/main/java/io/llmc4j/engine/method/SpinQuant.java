@@ -59,7 +59,7 @@ final class SpinQuant implements Method {
 
         @Override
         public void prepare(ModelWork model) {
-            RotationRules.check(model.spec(), model.ends(), model.block(0), false);
+            RotationRules.check(model.spec(), model.ends(), model.block(0), model.beside(), false);
             int n = model.spec().hiddenSize();
             SplittableRandom random = model.random("rotation");
             StreamRotation fuse = new StreamRotation(Rotation.identity(n), false);

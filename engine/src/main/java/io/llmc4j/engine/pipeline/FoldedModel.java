@@ -88,6 +88,11 @@ final class FoldedModel implements ModelWork {
     }
 
     @Override
+    public List<String> beside() {
+        return source.beside();
+    }
+
+    @Override
     public Block block(int index) {
         Block b = source.block(index);
         edit(b);

@@ -79,7 +79,7 @@ final class StreamTurn {
             return Optional.empty();
         }
         try {
-            RotationRules.check(original.spec(), a, original.block(0), false);
+            RotationRules.check(original.spec(), a, original.block(0), original.beside(), false);
         } catch (BadInput e) {
             return Optional.empty();
         }
@@ -112,7 +112,7 @@ final class StreamTurn {
             return false;
         }
         try {
-            RotationRules.check(original.spec(), original.ends(), original.block(0), true);
+            RotationRules.check(original.spec(), original.ends(), original.block(0), original.beside(), true);
         } catch (BadInput e) {
             return false;
         }

@@ -14,6 +14,11 @@ public interface Family {
     /** What sets it apart, for the table of families: a few words. */
     String quirks();
 
+    /** Methods that refuse it, by name, and in brackets why; empty where all apply. */
+    default String without() {
+        return "";
+    }
+
     /** Asks for every field that it understands; the caller refuses the others. Throws BadInput for values that are not computed. */
     ModelShape shape(HfConfig config);
 }

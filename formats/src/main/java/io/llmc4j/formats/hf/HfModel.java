@@ -19,6 +19,8 @@ import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -122,6 +124,28 @@ public final class HfModel implements ModelSource {
     /** Every tensor of the checkpoint, in its order. */
     public List<TensorFate> account() {
         return account;
+    }
+
+    /** What is carried over and why, by the first parts of names: "vision_tower" to "25 tensors, not part of the text model". */
+    public Map<String, String> carried() {
+        Map<String, Integer> counts = new LinkedHashMap<>();
+        Map<String, String> reasons = new HashMap<>();
+        account.stream().filter(f -> f.fate() == TensorFate.Fate.CARRIED).forEach(f -> {
+            String[] parts = f.tensor().split("\\.");
+            int n = parts.length > 1 && parts[0].equals("model") ? parts[1].equals("layers") ? 3 : 2 : 1;
+            String group = String.join(".", Arrays.copyOf(parts, Math.min(n, parts.length)));
+            counts.merge(group, 1, Integer::sum);
+            reasons.put(group, f.note());
+        });
+        Map<String, String> out = new LinkedHashMap<>();
+        counts.forEach((group, n) -> out.put(group, n + (n == 1 ? " tensor, " : " tensors, ") + reasons.get(group)));
+        return out;
+    }
+
+    /** Whatever is carried over and is not known to stay out of the stream feeds it. */
+    @Override
+    public List<String> beside() {
+        return carried().entrySet().stream().filter(e -> e.getValue().endsWith(TensorAccount.OUTSIDE)).map(Map.Entry::getKey).toList();
     }
 
     /** Files beside config.json and the weights, to be copied byte for byte, by relative path. */

@@ -12,6 +12,8 @@ import java.util.Set;
 /** Accounts for every tensor of a checkpoint. A tensor inside a block that nobody knows may change the mathematics: it is refused by name. */
 final class TensorAccount {
 
+    static final String OUTSIDE = "not part of the text model";
+
     private final Map<String, String> used = new HashMap<>();
     private final Map<String, String> dropped = new HashMap<>();
 
@@ -47,7 +49,7 @@ final class TensorAccount {
                             if (n.startsWith(inside)) {
                                 unknown.add(n);
                             } else {
-                                fates.add(new TensorFate(n, Fate.CARRIED, "not part of the text model"));
+                                fates.add(new TensorFate(n, Fate.CARRIED, OUTSIDE));
                             }
                         });
             }

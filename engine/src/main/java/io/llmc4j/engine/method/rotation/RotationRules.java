@@ -19,10 +19,14 @@ public final class RotationRules {
 
     /**
      * @param first  any block: blocks of one model have the same norms
+     * @param beside parts that put states of their own into the stream
      * @param online whether inputs of output and down projections are to be rotated too
      */
-    public static void check(ModelSpec spec, ModelEnds ends, Block first, boolean online) {
+    public static void check(ModelSpec spec, ModelEnds ends, Block first, List<String> beside, boolean online) {
         List<String> why = new ArrayList<>();
+        if (!beside.isEmpty()) {
+            why.add("what " + String.join(", ", beside) + " put into it would not be turned");
+        }
         if (ends.embeddingNorm().isPresent()) {
             why.add("a norm with weights stands on the embeddings");
         }

@@ -13,17 +13,21 @@ import io.llmc4j.formats.export.gguf.mix.FileType;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A directory with one GGUF file, which appears whole or not at all. */
 final class GgufDirectorySink implements ResumableSink {
 
+    private final Map<String, String> carried;
     private final OutputDirectory directory;
     private final GgufSink sink;
     private boolean begun;
 
     GgufDirectorySink(HfModel source, Path target, FileType type, ImportanceMatrix importance, boolean overwrite) {
         this.directory = OutputDirectory.begin(target, source.directory(), overwrite);
+        this.carried = source.carried();
         String name = source.directory().map(d -> d.toAbsolutePath().normalize().getFileName().toString()).orElse(source.spec().family());
         this.sink = new GgufSink(new GgufTarget(directory.staging(), name, type, importance, 0, source.directory()), source.spec());
     }
@@ -70,7 +74,9 @@ final class GgufDirectorySink implements ResumableSink {
     @Override
     public Written prepare() {
         Written inside = sink.assemble();
-        return new Written(directory.target(), inside.files(), inside.dropped());
+        List<String> dropped = new ArrayList<>(inside.dropped());
+        carried.forEach((group, what) -> dropped.add(group + ".*: " + what + "; llama.cpp has it in a file of its own, which is not made here"));
+        return new Written(directory.target(), inside.files(), dropped);
     }
 
     @Override

@@ -36,6 +36,11 @@ public final class Bloom implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant (a norm with weights on the embeddings)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         int hidden = c.integer("hidden_size", "n_embed");
         int heads = c.integer("n_head", "num_attention_heads");

@@ -24,6 +24,11 @@ public final class Gemma2 implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant (norms with weights on the branches)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         return GemmaShaped.second(c, name());
     }

@@ -24,6 +24,11 @@ public final class Gemma3 implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant (norms with weights on the branches)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         c.harmless("vision_config", "boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image");
         return GemmaShaped.third(c.has("text_config") ? c.nested("text_config").orElseThrow() : c, c, name());

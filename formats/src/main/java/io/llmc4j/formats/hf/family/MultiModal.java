@@ -64,6 +64,11 @@ public final class MultiModal implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant (the projector is not turned)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         c.harmless(OUTER);
         for (String adapters : List.of("use_backbone_lora", "use_llm_lora")) {

@@ -36,6 +36,11 @@ public final class Olmo2 implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant (norms with weights on the branches)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         Dims d = Dims.of(c);
         int intermediate = c.integer("intermediate_size");

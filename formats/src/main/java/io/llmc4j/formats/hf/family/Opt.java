@@ -41,6 +41,11 @@ public final class Opt implements Family {
     }
 
     @Override
+    public String without() {
+        return "QuaRot, SpinQuant for post-norm models (350M)";
+    }
+
+    @Override
     public ModelShape shape(HfConfig c) {
         Dims d = Dims.of(c);
         boolean before = c.flagOr(true, "do_layer_norm_before");
