@@ -1,7 +1,7 @@
 package io.llmc4j.engine.kernel;
 
 /**
- * The one product in double that factorisations need. Same law as {@link Kernels}: fused multiply-adds over k in order inside k-blocks of
+ * What factorisations need in double: one product, and the step of a triangle. Same law as {@link Kernels}: fused multiply-adds over k in order inside k-blocks of
  * {@link Kernels#K_BLOCK}, block sums subtracted in order; the bits depend neither on threads nor on the vector width.
  */
 public interface DoubleKernels {
@@ -17,4 +17,7 @@ public interface DoubleKernels {
      */
     void subtractProduct(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
                          double[] c, int cOff, int ldc);
+
+    /** y += alpha * x, one fused multiply-add an element. */
+    void axpy(int n, double alpha, double[] x, int xOff, double[] y, int yOff);
 }

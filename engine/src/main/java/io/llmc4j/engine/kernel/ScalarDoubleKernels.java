@@ -19,4 +19,11 @@ public final class ScalarDoubleKernels implements DoubleKernels {
             }
         }
     }
+
+    @Override
+    public void axpy(int n, double alpha, double[] x, int xOff, double[] y, int yOff) {
+        for (int i = 0; i < n; i++) {
+            y[yOff + i] = Math.fma(alpha, x[xOff + i], y[yOff + i]);
+        }
+    }
 }

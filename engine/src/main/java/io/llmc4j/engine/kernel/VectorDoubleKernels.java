@@ -1,8 +1,12 @@
 package io.llmc4j.engine.kernel;
 
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.VectorSpecies;
+
 /** The SIMD twin of {@link ScalarDoubleKernels}, built as {@link VectorGemm} is, with ragged edges padded by zeros. */
 public final class VectorDoubleKernels implements DoubleKernels {
 
+    private static final VectorSpecies<Double> D = VectorSpecies.of(double.class, Lanes.F.vectorShape());
     private static final int WIDE = DoubleTiles.WIDE;
     private static final int TILE = Lanes.TILE_ROWS;
     private static final int K_BLOCK = Kernels.K_BLOCK;
@@ -36,6 +40,19 @@ public final class VectorDoubleKernels implements DoubleKernels {
                             buffer(0, (mc + TILE) * kc), buffer(1, (nc + WIDE) * kc)).run(parallel, i == 0);
                 }
             }
+        }
+    }
+
+    @Override
+    public void axpy(int n, double alpha, double[] x, int xOff, double[] y, int yOff) {
+        int l = D.length();
+        DoubleVector f = DoubleVector.broadcast(D, alpha);
+        int i = 0;
+        for (; i <= n - l; i += l) {
+            DoubleVector.fromArray(D, x, xOff + i).fma(f, DoubleVector.fromArray(D, y, yOff + i)).intoArray(y, yOff + i);
+        }
+        for (; i < n; i++) {
+            y[yOff + i] = Math.fma(alpha, x[xOff + i], y[yOff + i]);
         }
     }
 

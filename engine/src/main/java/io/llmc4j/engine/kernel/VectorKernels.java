@@ -63,6 +63,12 @@ public final class VectorKernels implements Kernels {
     }
 
     private static void mirrorTile(float[] h, int ldh, int iFrom, int iTo, int jFrom, int jTo) {
+        if (Transposes.EIGHT && jTo <= iFrom && (iTo - iFrom) % 8 == 0) {
+            for (int i = iFrom; i < iTo; i += 8) {
+                Transposes.eightRows(jTo - jFrom, h, i * ldh + jFrom, ldh, h, jFrom * ldh + i, ldh);
+            }
+            return;
+        }
         for (int i = iFrom; i < iTo; i++) {
             int to = Math.min(i, jTo);
             for (int j = jFrom; j < to; j++) {

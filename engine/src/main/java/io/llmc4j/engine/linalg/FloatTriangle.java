@@ -12,6 +12,7 @@ final class FloatTriangle {
     private final float[] a;
     private final int n;
     private final Kernels kernels = Kernels.get();
+    private final float[] block = new float[BLOCK * BLOCK];
 
     FloatTriangle(float[] a, int n) {
         this.a = a;
@@ -44,41 +45,50 @@ final class FloatTriangle {
         return -1;
     }
 
+    /** Column after column, each brought into those after it; columns are rows of a copy, so that they are contiguous. */
     private int factorBlock(int at, int nb) {
-        for (int j = at; j < at + nb; j++) {
-            float pivot = a[j * n + j];
-            for (int p = at; p < j; p++) {
-                pivot = Math.fma(-a[j * n + p], a[j * n + p], pivot);
+        float[] u = block;
+        for (int i = 0; i < nb; i++) {
+            for (int j = 0; j <= i; j++) {
+                u[j * BLOCK + i] = a[(at + i) * n + at + j];
             }
-            a[j * n + j] = pivot;
+        }
+        for (int j = 0; j < nb; j++) {
+            int row = j * BLOCK;
+            float pivot = u[row + j];
             if (!(pivot > 0) || pivot == Float.POSITIVE_INFINITY) {
-                return j;
+                a[(at + j) * n + at + j] = pivot;
+                return at + j;
             }
             float root = (float) Math.sqrt(pivot);
-            a[j * n + j] = root;
-            for (int i = j + 1; i < at + nb; i++) {
-                float s = a[i * n + j];
-                for (int p = at; p < j; p++) {
-                    s = Math.fma(-a[i * n + p], a[j * n + p], s);
-                }
-                a[i * n + j] = s / root;
+            u[row + j] = root;
+            for (int i = j + 1; i < nb; i++) {
+                u[row + i] /= root;
+            }
+            for (int r = j + 1; r < nb; r++) {
+                kernels.axpy(nb - r, -u[row + r], u, row + r, u, r * BLOCK + r);
+            }
+        }
+        for (int i = 0; i < nb; i++) {
+            for (int j = 0; j <= i; j++) {
+                a[(at + i) * n + at + j] = u[j * BLOCK + i];
             }
         }
         return -1;
     }
 
-    /** The inverse of the lower triangular block at {@code at}, into {@code to} (rows of BLOCK). */
+    /** The inverse of the lower triangular block at {@code at}, into {@code to} (rows of BLOCK): row after row, from the rows before. */
     private void invertBlock(int at, int nb, float[] to) {
         Arrays.fill(to, 0f);
-        for (int j = 0; j < nb; j++) {
-            to[j * BLOCK + j] = 1 / a[(at + j) * n + at + j];
-            for (int i = j + 1; i < nb; i++) {
-                float s = 0;
-                for (int p = j; p < i; p++) {
-                    s = Math.fma(a[(at + i) * n + at + p], to[p * BLOCK + j], s);
-                }
-                to[i * BLOCK + j] = -s / a[(at + i) * n + at + i];
+        for (int i = 0; i < nb; i++) {
+            int row = (at + i) * n + at;
+            for (int p = 0; p < i; p++) {
+                kernels.axpy(p + 1, a[row + p], to, p * BLOCK, to, i * BLOCK);
             }
+            for (int j = 0; j < i; j++) {
+                to[i * BLOCK + j] = -to[i * BLOCK + j] / a[row + i];
+            }
+            to[i * BLOCK + i] = 1 / a[row + i];
         }
     }
 
