@@ -105,6 +105,9 @@ class OutlierTableTest {
         double rotated = perplexity(both(4), false, step("QuaRot"));
         double smoothed = perplexity(both(4), false, step("SmoothQuant", "alpha", 0.5));
         assertTrue(rotated < naive / 5, "w4a4: QuaRot " + rotated + ", round to nearest " + naive);
+        double offline = perplexity(staticEight(), false, step("QuaRot"));
+        double online = perplexity(staticEight(), false, step("QuaRot", "online_rotate", true));
+        assertTrue(online < offline - 1, "static w8a8: rotated online " + online + ", offline " + offline);
         assertTrue(smoothed < naive / 2, "w4a4: SmoothQuant " + smoothed + ", round to nearest " + naive);
         SchemePlan two = SchemePlan.of(weightGroups(2));
         double nearest = perplexity(two, false, step("RTN"));

@@ -59,7 +59,7 @@ public interface BlockWork {
     /** Outputs of the float block as it was before the first stage, chunk by chunk beside {@link #blockInputs}. */
     Inputs floatOutputs();
 
-    /** What a layer saw. No chunks for an expert that no token reached. */
+    /** What a layer's product saw: after an online rotation (under {@code compat: llmc} before it). No chunks for an expert that no token reached. */
     Inputs inputs(Linear layer);
 
     /** What the subset's inspected module saw: the first layer's input, or for experts the input of the feed-forward half. */

@@ -232,6 +232,13 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public Inputs inputs(Linear layer) {
+        Inputs plain = plainInputs(layer);
+        // LLMC searches clips of rotated weights with inputs that are not.
+        return layer.inputRotation().isPresent() && !llmcCompatible() ? new RotatedInputs(plain, layer.inputRotation().get()) : plain;
+    }
+
+    /** Before an online rotation. */
+    private Inputs plainInputs(Linear layer) {
         return gathering(layer, Need.INPUTS).<Inputs>map(Gathering::inputs).orElseGet(() -> new NoInputs(layer.in()));
     }
 
@@ -240,7 +247,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         Linear first = block.linear(subset.input());
         boolean experts = subset.inspect() == Subset.Inspect.MLP && block.spec().feedForward().experts().isPresent() && first.role() != Role.SHARED_DOWN;
         if (!experts) {
-            return inputs(first);
+            return plainInputs(first);
         }
         if (mlp.isEmpty()) {
             gathering(first, Need.INPUTS);
@@ -362,7 +369,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         block.subsets().forEach(this::fixStaticRanges);
         for (Linear l : block.linears()) {
             if (subsetOf(l).isEmpty()) {
-                installations.fixStaticRanges(List.of(l), () -> inputs(l));
+                installations.fixStaticRanges(List.of(l), () -> plainInputs(l));
             }
         }
     }

@@ -73,7 +73,9 @@ final class Installations {
             }
             QuantScheme s = scheme.activation().get();
             Quantizer q = Quantizer.of(s, config.llmcCompatible());
-            QuantParams p = known.computeIfAbsent(s, k -> params(k, q, inputs.get(), work.fullName(layer)));
+            // What is rounded is the rotated input, and what was gathered is the input before it.
+            QuantParams p = layer.inputRotation().isPresent() ? params(s, q, new RotatedInputs(inputs.get(), layer.inputRotation().get()), work.fullName(layer))
+                    : known.computeIfAbsent(s, k -> params(k, q, inputs.get(), work.fullName(layer)));
             layer.setActivationRounding(ActivationRoundings.stored(q, p));
             inputScale.put(layer.name(), p.scale(0));
         }
