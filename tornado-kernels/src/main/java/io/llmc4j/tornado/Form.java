@@ -38,7 +38,7 @@ public enum Form {
     }
 
     /** The same product by these kernels. */
-    void by(Kernels kernels, Panel a, Panel b, Panel c, boolean accumulate) {
+    public void by(Kernels kernels, Panel a, Panel b, Panel c, boolean accumulate) {
         int k = k(a);
         switch (this) {
             case NT -> kernels.gemmNT(c.rows(), c.cols(), k, a.data(), a.off(), a.ld(), b.data(), b.off(), b.ld(), c.data(), c.off(), c.ld(), accumulate);
