@@ -54,14 +54,19 @@ final class Program implements AutoCloseable {
 
     /** @param values of the call, from index 1 on */
     void run(Grid g, int... values) throws DeviceFailure {
+        launch(g.globalX(), g.globalY(), g.localX(), g.localY(), values);
+    }
+
+    /** Without a check of the grid, which a {@link Grid} is: a test shows what becomes of a wrong one. */
+    void launch(int globalX, int globalY, int localX, int localY, int... values) throws DeviceFailure {
         ticket = ticket == Integer.MAX_VALUE ? 1 : ticket + 1;
         sizes.set(0, ticket);
         for (int i = 0; i < values.length; i++) {
             sizes.set(i + 1, values[i]);
         }
         done.set(0, 0);
-        grid.setGlobalWork(g.globalX(), g.globalY(), 1);
-        grid.setLocalWork(g.localX(), g.localY(), 1);
+        grid.setGlobalWork(globalX, globalY, 1);
+        grid.setLocalWork(localX, localY, 1);
         try {
             TornadoExecutionResult result = plan.execute();
             kernelNanos = result.getProfilerResult().getDeviceKernelTime();
@@ -70,7 +75,7 @@ final class Program implements AutoCloseable {
             throw failure(e);
         }
         if (done.get(0) != ticket) {
-            throw new DeviceFailure(DeviceFailure.Kind.LAUNCH, "the driver refused a grid of " + g + " for sizes " + Arrays.toString(values));
+            throw new DeviceFailure(DeviceFailure.Kind.LAUNCH, "the driver refused a grid of " + globalX + " x " + globalY + " in groups of " + localX + " x " + localY + " for sizes " + Arrays.toString(values));
         }
         ran = true;
     }
