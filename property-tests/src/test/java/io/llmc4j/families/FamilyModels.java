@@ -37,7 +37,7 @@ public final class FamilyModels {
             "falcon-rw-alibi", "gemma", "gemma2", "gemma3-text", "glm", "glm4", "gpt-neox", "gpt-oss", "gpt2", "gptj", "granite", "llama-rope-llama3",
             "llama-rope-yarn", "mistral-window", "mixtral", "olmo2", "opt", "opt-postnorm-proj", "phi", "phi3", "phi3-longrope", "qwen2", "qwen2-moe",
             "qwen3", "qwen3-moe", "smollm3", "stablelm", "stablelm-parallel-qknorm", "starcoder-mqa", "starcoder2", "llama-rope-linear",
-            "llama-rope-dynamic", "deepseek-v3-yarn", "phi3-longrope-short");
+            "llama-rope-dynamic", "deepseek-v3-yarn", "phi3-longrope-short", "internlm2", "minicpm", "qwen", "chatglm");
 
     /** Variants whose config.json is also there in the style of transformers 5. */
     public static final List<String> NEWER = List.of("deepseek-v3", "gemma3-text", "gpt-oss", "llama-rope-llama3", "mixtral", "phi3-longrope", "qwen3",
