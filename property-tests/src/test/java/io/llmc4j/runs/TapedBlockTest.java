@@ -43,7 +43,7 @@ class TapedBlockTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"opt", "mistral-window", "qwen2", "qwen3", "gemma2", "mixtral", "qwen2-moe", "phi", "stablelm-parallel-qknorm", "falcon-rw-alibi", "olmo2", "bloom-12heads", "starcoder-mqa", "granite", "phi3", "gpt2", "gptj", "gpt-neox", "gemma3-text", "cohere", "glm4", "qwen3-moe", "falcon-new", "smollm3", "opt-postnorm-proj"})
+    @ValueSource(strings = {"opt", "mistral-window", "qwen2", "qwen3", "gemma2", "mixtral", "qwen2-moe", "phi", "stablelm-parallel-qknorm", "falcon-rw-alibi", "olmo2", "bloom-12heads", "starcoder-mqa", "granite", "phi3", "gpt2", "gptj", "gpt-neox", "gemma3-text", "cohere", "glm4", "qwen3-moe", "gpt-oss", "deepseek-v2", "deepseek-v2-lite", "deepseek-v3", "qwen", "falcon-new", "smollm3", "opt-postnorm-proj"})
     void families(String variant) {
         check(FamilyModels.open(variant));
     }

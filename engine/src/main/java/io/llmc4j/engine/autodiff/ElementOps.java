@@ -96,6 +96,45 @@ public final class ElementOps {
         });
     }
 
+    /** y[:, j] = x[:, from[j]], or 0 where {@code from[j]} is negative. */
+    public static Var columns(Tape tape, Var x, int[] from) {
+        int n = from.length;
+        int width = x.cols();
+        Matrix y = tape.buffer(x.rows(), n);
+        for (int r = 0; r < x.rows(); r++) {
+            for (int j = 0; j < n; j++) {
+                y.data()[r * n + j] = from[j] < 0 ? 0f : x.value().data()[r * width + from[j]];
+            }
+        }
+        return tape.record(y, x.needsGradient(), dy -> {
+            float[] dx = x.gradient().data();
+            for (int r = 0; r < x.rows(); r++) {
+                for (int j = 0; j < n; j++) {
+                    if (from[j] >= 0) {
+                        dx[r * width + from[j]] += dy.data()[r * n + j];
+                    }
+                }
+            }
+        });
+    }
+
+    /** y = x held between the bounds; the gradient passes where x is inside. */
+    public static Var clamp(Tape tape, Var x, float low, float high) {
+        Matrix y = tape.buffer(x.rows(), x.cols());
+        float[] v = x.value().data();
+        for (int i = 0; i < v.length; i++) {
+            y.data()[i] = Math.max(low, Math.min(high, v[i]));
+        }
+        return tape.record(y, x.needsGradient(), dy -> {
+            float[] dx = x.gradient().data();
+            for (int i = 0; i < dx.length; i++) {
+                if (v[i] >= low && v[i] <= high) {
+                    dx[i] += dy.data()[i];
+                }
+            }
+        });
+    }
+
     /** The same numbers in another shape; shares memory and gradient. */
     public static Var reshape(Tape tape, Var x, int rows, int cols) {
         return tape.view(x, rows, cols);

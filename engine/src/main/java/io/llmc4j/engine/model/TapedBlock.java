@@ -52,19 +52,10 @@ public final class TapedBlock {
     private final Block block;
     private final Parameters parameters;
 
-    /** Refuses what has no gradient here: latent attention and clamped gates. */
     public TapedBlock(Decoder decoder, Block block, Parameters parameters) {
         this.decoder = decoder;
         this.block = block;
         this.parameters = parameters;
-        if (block.spec().attention().latent().isPresent()) {
-            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "block %d has multi-head latent attention, which methods that learn cannot train through; "
-                    + "choose a method without training", block.index());
-        }
-        if (block.spec().feedForward().clamp() > 0) {
-            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "block %d has clamped gates (GPT-OSS), which methods that learn cannot train through; "
-                    + "choose a method without training", block.index());
-        }
     }
 
     /** A vector as a constant of one row. */
@@ -125,17 +116,66 @@ public final class TapedBlock {
 
     private Var attention(Tape tape, Var x, int batch, int tokens) {
         AttentionSpec spec = block.spec().attention();
+        if (spec.latent().isPresent()) {
+            return latent(tape, spec, spec.latent().get(), x, batch, tokens);
+        }
         Var q = normHeads(tape, NormSlot.Q, linear(tape, Role.Q, x, batch, tokens), spec.heads());
         Var k = normHeads(tape, NormSlot.K, linear(tape, Role.K, x, batch, tokens), spec.kvHeads());
-        if (spec.position() instanceof AttentionSpec.Rotary rotary) {
-            RotaryTable table = decoder.rotary(rotary, 0, tokens);
-            q = AttentionOps.rotary(tape, q, tokens, spec.headDim(), rotary.dims() / 2, rotary.interleaved(), table.cos(), table.sin());
-            k = AttentionOps.rotary(tape, k, tokens, spec.headDim(), rotary.dims() / 2, rotary.interleaved(), table.cos(), table.sin());
-        }
+        q = rotated(tape, q, tokens, spec.headDim());
+        k = rotated(tape, k, tokens, spec.headDim());
         if (spec.logitScaling() > 0) {
             q = ElementOps.multiply(tape, q, Var.input(AttentionHalf.lengthFactors(spec, batch, tokens)));
         }
-        Var v = linear(tape, Role.V, x, batch, tokens);
+        return mixed(tape, q, k, linear(tape, Role.V, x, batch, tokens), batch, tokens);
+    }
+
+    /** The first features of each head turned by the positions, where they are rotary. */
+    private Var rotated(Tape tape, Var x, int tokens, int headDim) {
+        if (block.spec().attention().position() instanceof AttentionSpec.Rotary rotary) {
+            RotaryTable table = decoder.rotary(rotary, 0, tokens);
+            return AttentionOps.rotary(tape, x, tokens, headDim, rotary.dims() / 2, rotary.interleaved(), table.cos(), table.sin());
+        }
+        return x;
+    }
+
+    /** Multi-head latent attention. Rotary features stand before the others here, in queries and keys alike: their products are the same. */
+    private Var latent(Tape tape, AttentionSpec spec, AttentionSpec.Latent latent, Var x, int batch, int tokens) {
+        int nope = latent.nopeDim();
+        int rope = latent.ropeDim();
+        int value = spec.valueDim();
+        int head = nope + rope;
+        Var q = latent.qRank() == 0 ? linear(tape, Role.Q, x, batch, tokens)
+                : linear(tape, Role.Q_B, norm(tape, NormSlot.Q_LATENT, linear(tape, Role.Q_A, x, batch, tokens)), batch, tokens);
+        Var compressed = linear(tape, Role.KV_A, x, batch, tokens);
+        Var shared = rotated(tape, ElementOps.columns(tape, compressed, range(latent.kvRank(), rope)), tokens, rope);
+        Var c = norm(tape, NormSlot.KV_LATENT, ElementOps.columns(tape, compressed, range(0, latent.kvRank())));
+        Var expanded = linear(tape, Role.KV_B, c, batch, tokens);
+        int[] queries = new int[spec.heads() * head];
+        int[] own = new int[queries.length];
+        int[] common = new int[queries.length];
+        int[] values = new int[spec.heads() * value];
+        for (int h = 0; h < spec.heads(); h++) {
+            for (int j = 0; j < head; j++) {
+                queries[h * head + j] = h * head + (j < rope ? nope + j : j - rope);
+                own[h * head + j] = j < rope ? -1 : h * (nope + value) + j - rope;
+                common[h * head + j] = j < rope ? j : -1;
+            }
+            for (int j = 0; j < value; j++) {
+                values[h * value + j] = h * (nope + value) + nope + j;
+            }
+        }
+        Var keys = ElementOps.add(tape, ElementOps.columns(tape, expanded, own), ElementOps.columns(tape, shared, common));
+        return mixed(tape, rotated(tape, ElementOps.columns(tape, q, queries), tokens, head), keys, ElementOps.columns(tape, expanded, values), batch, tokens);
+    }
+
+    private static int[] range(int from, int count) {
+        int[] out = new int[count];
+        Arrays.setAll(out, i -> from + i);
+        return out;
+    }
+
+    private Var mixed(Tape tape, Var q, Var k, Var v, int batch, int tokens) {
+        AttentionSpec spec = block.spec().attention();
         float[] slopes = new float[0];
         if (spec.position() instanceof AttentionSpec.Alibi alibi) {
             slopes = Attention.slopes(spec.heads(), alibi.slopeFactor());
@@ -180,7 +220,13 @@ public final class TapedBlock {
     private Var through(Tape tape, Var x, Optional<Linear> gate, Linear up, Linear down, int batch, int tokens) {
         FeedForwardSpec spec = block.spec().feedForward();
         Var inner;
-        if (gate.isPresent()) {
+        if (gate.isPresent() && spec.clamp() > 0) {
+            // GPT-OSS: (clamp(u) + 1) * g * sigmoid(1.702 g) with g at most the limit
+            Var g = ElementOps.clamp(tape, linear(tape, gate.get(), x, batch, tokens), Float.NEGATIVE_INFINITY, spec.clamp());
+            Var u = ElementOps.clamp(tape, linear(tape, up, x, batch, tokens), -spec.clamp(), spec.clamp());
+            Var swish = ElementOps.multiply(tape, g, ActivationOps.sigmoid(tape, ElementOps.scale(tape, g, 1.702f)));
+            inner = ElementOps.multiply(tape, ElementOps.add(tape, u, row(new float[] {1f})), swish);
+        } else if (gate.isPresent()) {
             Var g = ActivationOps.activate(tape, spec.activation(), linear(tape, gate.get(), x, batch, tokens));
             inner = ElementOps.multiply(tape, linear(tape, up, x, batch, tokens), g);
         } else {

@@ -114,10 +114,11 @@ public final class RotatedModel {
     private TapedBlock taped(int index) {
         Block b = blocks.get(index);
         Var inner = heads.get(index);
+        boolean values = b.linear(Role.V).isPresent();
         return new TapedBlock(decoder, b, new TapedBlock.Parameters() {
             @Override
             public Var weight(Tape tape, Linear layer) {
-                Var w = rotated(tape, layer, inner);
+                Var w = rotated(tape, layer, inner, values);
                 LayerScheme scheme = schemes.apply(b, layer);
                 return scheme.weight().isEmpty() ? w
                         : TapedQuantizers.weight(tape, scheme.weight().get().withGradients(true, false), w, TapedQuantizers.NONE, TapedQuantizers.NONE);
@@ -144,9 +145,14 @@ public final class RotatedModel {
         });
     }
 
-    private Var rotated(Tape tape, Linear layer, Var inner) {
+    /** @param values whether the block has a value projection, whose heads R2 turns */
+    private Var rotated(Tape tape, Linear layer, Var inner, boolean values) {
         Var w = Var.input(layer.weight());
-        if (layer.role() == Role.O) {
+        if (layer.role() == Role.Q_B || layer.role() == Role.KV_B) {
+            // they read a latent, not the stream
+            return w;
+        }
+        if (layer.role() == Role.O && values) {
             w = inside(tape, w, inner);
         }
         if (WRITERS.contains(layer.role())) {

@@ -25,11 +25,6 @@ public final class DeepSeekV2 implements Family {
     }
 
     @Override
-    public String without() {
-        return "OmniQuant, TesseraQ, NormTweaking, SpinQuant (no gradient through latent attention)";
-    }
-
-    @Override
     public ModelShape shape(HfConfig c) {
         boolean normalize = c.flagOr(false, "norm_topk_prob");
         String method = c.text("topk_method").orElse("greedy");

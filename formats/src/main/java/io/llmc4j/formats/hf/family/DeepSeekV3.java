@@ -25,11 +25,6 @@ public final class DeepSeekV3 implements Family {
     }
 
     @Override
-    public String without() {
-        return "OmniQuant, TesseraQ, NormTweaking, SpinQuant (no gradient through latent attention)";
-    }
-
-    @Override
     public ModelShape shape(HfConfig c) {
         c.text("scoring_func").filter(s -> !s.equals("sigmoid")).ifPresent(s -> {
             throw c.wrong("scoring_func", s, "sigmoid");

@@ -41,11 +41,6 @@ public final class GptOss implements Family {
     }
 
     @Override
-    public String without() {
-        return "OmniQuant, TesseraQ, NormTweaking, SpinQuant (no gradient through clamped gates)";
-    }
-
-    @Override
     public ModelShape shape(HfConfig c) {
         Dims d = Dims.of(c);
         int each = c.integer("intermediate_size");
