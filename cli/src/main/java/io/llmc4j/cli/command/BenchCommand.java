@@ -4,10 +4,14 @@ import io.llmc4j.cli.bench.BenchCase;
 import io.llmc4j.cli.bench.BenchCases;
 import io.llmc4j.cli.bench.BenchColumn;
 import io.llmc4j.cli.bench.BenchSuite;
+import io.llmc4j.cli.bench.DeviceBench;
 import io.llmc4j.cli.bench.Peer;
 import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.report.Json;
+import io.llmc4j.cli.run.DeviceSession;
+import io.llmc4j.engine.device.Device;
+import io.llmc4j.engine.device.DeviceTiming;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.kernel.VectorKernels;
@@ -23,6 +27,7 @@ import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -68,9 +73,13 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "threads of the second column (default: all processors)", showDefaultValue = Visibility.NEVER)
     private Optional<Integer> threads = Optional.empty();
 
+    @Mixin
+    private DeviceOptions device;
+
     @Override
     public Integer call() {
         CommonThreads.set(threads);
+        Optional<Device> beside = device.chosen(spec.commandLine().getErr()::println);
         int most = Parallel.threads();
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = Progress.of(spec.commandLine().getErr());
@@ -87,10 +96,15 @@ final class BenchCommand implements Callable<Integer> {
         } finally {
             progress.clear();
         }
+        List<DeviceBench.Row> products = beside.map(d -> DeviceBench.run(DeviceSession.provider(), d, device.math(), full ? List.of(256, 512, 1024, 2048, 4096) : List.of(256, 512, 1024)))
+                .orElse(List.of());
         if (json) {
-            out.print(Json.text(document(columns, rows, peer)));
+            Map<String, Object> document = document(columns, rows, peer);
+            beside.ifPresent(d -> document.put("device", deviceDocument(d, products)));
+            out.print(Json.text(document));
         } else {
             table(columns, rows, peer, out);
+            beside.ifPresent(d -> deviceTable(d, products, most, out));
         }
         out.flush();
         return 0;
@@ -145,6 +159,46 @@ final class BenchCommand implements Callable<Integer> {
             table.row(cells.toArray());
         }
         table.print(out);
+    }
+
+    /** The same products on the CPU and on the device; the device's time apart from the way there and back. */
+    private static void deviceTable(Device d, List<DeviceBench.Row> rows, int threads, PrintWriter out) {
+        out.println();
+        out.println(d.toString());
+        out.println();
+        Table table = new Table("float32, square matrices", ">n", ">CPU, " + threads + " threads", ">rate", ">device, all", ">its kernel", ">its transfers", ">rate of the kernel", ">of all");
+        for (DeviceBench.Row r : rows) {
+            DeviceTiming t = r.device();
+            if (Double.isNaN(t.wholeSeconds())) {
+                table.row(t.what(), t.size(), time(OptionalDouble.of(r.cpuSeconds())), gigaflops(r.cpuFlops()), "failed");
+            } else {
+                table.row(t.what(), t.size(), time(OptionalDouble.of(r.cpuSeconds())), gigaflops(r.cpuFlops()), time(OptionalDouble.of(t.wholeSeconds())),
+                        time(OptionalDouble.of(t.kernelSeconds())), time(OptionalDouble.of(t.transferSeconds())), gigaflops(t.kernelFlops()), gigaflops(t.wholeFlops()));
+            }
+        }
+        table.print(out);
+    }
+
+    private static String gigaflops(double flops) {
+        return String.format(Locale.ROOT, "%.1f GFLOP/s", flops / 1e9);
+    }
+
+    private static Map<String, Object> deviceDocument(Device d, List<DeviceBench.Row> rows) {
+        Map<String, Object> m = new LinkedHashMap<>();
+        m.put("name", d.toString());
+        m.put("products", rows.stream().map(r -> {
+            Map<String, Object> o = new LinkedHashMap<>();
+            o.put("kernel", r.device().what());
+            o.put("size", r.device().size());
+            o.put("cpuSeconds", r.cpuSeconds());
+            if (!Double.isNaN(r.device().wholeSeconds())) {
+                o.put("deviceSeconds", r.device().wholeSeconds());
+                o.put("kernelSeconds", r.device().kernelSeconds());
+                o.put("transferSeconds", r.device().transferSeconds());
+            }
+            return o;
+        }).toList());
+        return m;
     }
 
     private static String time(OptionalDouble seconds) {

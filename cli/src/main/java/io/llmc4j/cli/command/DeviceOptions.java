@@ -1,8 +1,10 @@
 package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.run.DeviceSession;
+import io.llmc4j.engine.device.Device;
 import io.llmc4j.engine.device.DeviceChoice;
 import io.llmc4j.engine.device.DeviceMath;
+import java.util.Optional;
 import java.util.function.Consumer;
 import picocli.CommandLine.Option;
 
@@ -23,6 +25,12 @@ final class DeviceOptions {
 
     DeviceMath math() {
         return DeviceChoice.parseMath(math);
+    }
+
+    /** The device that is meant, not yet used; empty: the CPU. Throws as {@link #open}. */
+    Optional<Device> chosen(Consumer<String> say) {
+        DeviceMath m = math();
+        return choice() instanceof DeviceChoice.Cpu ? Optional.empty() : DeviceSession.choose(choice(), m, say);
     }
 
     /** The device is used until the session is closed. Throws BadInput for bad values, and for a device that is not there. */

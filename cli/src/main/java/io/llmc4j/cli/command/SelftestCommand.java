@@ -5,7 +5,6 @@ import io.llmc4j.cli.report.Json;
 import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.device.Device;
 import io.llmc4j.engine.device.DeviceChoice;
-import io.llmc4j.engine.device.DeviceList;
 import io.llmc4j.engine.device.DeviceMath;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.SelfTest;
@@ -72,12 +71,7 @@ final class SelftestCommand implements Callable<Integer> {
         if (choice instanceof DeviceChoice.Cpu) {
             return Optional.empty();
         }
-        DeviceList list = DeviceSession.provider().list(DeviceMath.STRICT);
-        Optional<Device> chosen = choice.in(list);
-        if (chosen.isEmpty()) {
-            spec.commandLine().getErr().println("note: --device auto: the CPU, because " + list.missing().orElse("no device here is a GPU"));
-        }
-        return chosen;
+        return DeviceSession.choose(choice, DeviceMath.STRICT, spec.commandLine().getErr()::println);
     }
 
     private String machine() {

@@ -31,20 +31,31 @@ public final class DeviceSession implements AutoCloseable {
         if (choice instanceof DeviceChoice.Cpu) {
             return new DeviceSession(Optional.empty(), Optional.empty());
         }
-        DeviceProvider provider = provider();
-        DeviceList list = provider.list(math);
+        Optional<Device> device = choose(choice, math, say);
+        if (device.isEmpty()) {
+            return new DeviceSession(Optional.empty(), Optional.empty());
+        }
+        Kernels cpu = Kernels.get();
+        DeviceKernels k = provider().open(device.get(), math, cpu, text -> say.accept("note: " + text));
+        Kernels.use(k);
+        return new DeviceSession(Optional.of(k), Optional.of(cpu));
+    }
+
+    /**
+     * The device that is meant; says so when it is not what one may think.
+     *
+     * @return empty: the CPU
+     * @throws BadInput (ENVIRONMENT) when a device was asked for and is not there
+     */
+    public static Optional<Device> choose(DeviceChoice choice, DeviceMath math, Consumer<String> say) {
+        DeviceList list = provider().list(math);
         Optional<Device> device = choice.in(list);
         if (device.isEmpty()) {
             say.accept("note: --device auto: the CPU, because " + list.missing().orElse("no device here is a GPU"));
-            return new DeviceSession(Optional.empty(), Optional.empty());
-        }
-        if (choice instanceof DeviceChoice.AnyGpu && !device.get().isGpu()) {
+        } else if (choice instanceof DeviceChoice.AnyGpu && !device.get().isGpu()) {
             say.accept("note: no device here is a GPU; " + device.get() + " computes the same, and no faster");
         }
-        Kernels cpu = Kernels.get();
-        DeviceKernels k = provider.open(device.get(), math, cpu, text -> say.accept("note: " + text));
-        Kernels.use(k);
-        return new DeviceSession(Optional.of(k), Optional.of(cpu));
+        return device;
     }
 
     /** The one of this installation; throws BadInput when its jar was taken away. */
