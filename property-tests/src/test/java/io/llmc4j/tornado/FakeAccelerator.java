@@ -55,6 +55,14 @@ final class FakeAccelerator implements Accelerator {
     }
 
     @Override
+    public void gramBatches(Panel x, float[] shrink, Panel h) throws DeviceFailure {
+        calls.add("gram of " + shrink.length + " batches");
+        before.call(calls.size(), h);
+        scalar.syrkBatches(x.rows() / shrink.length, x.cols(), x.data(), x.ld(), shrink, h.data(), h.ld());
+        after.call(calls.size(), h);
+    }
+
+    @Override
     public List<SelfTest.Result> selfTest(double seconds) {
         return List.of();
     }

@@ -26,6 +26,18 @@ public interface Accelerator extends AutoCloseable {
     /** H += XᵀX for X [rows, n]; both triangles of H are written and equal. */
     void gram(Panel x, Panel h) throws DeviceFailure;
 
+    /**
+     * For each batch of rows H *= its factor, then H += XᵀX of it; H stays on the device between batches.
+     *
+     * @param x of all batches, equally many rows each
+     */
+    void gramBatches(Panel x, float[] shrink, Panel h) throws DeviceFailure;
+
+    /** What the report should say beside what was computed where; nothing as a rule. */
+    default List<String> remarks() {
+        return List.of();
+    }
+
     /** Every kernel against its scalar definition. */
     List<SelfTest.Result> selfTest(double seconds);
 

@@ -6,6 +6,7 @@ import io.llmc4j.engine.device.DeviceMath;
 import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.kernel.Activation;
 import io.llmc4j.engine.kernel.Kernels;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,7 +70,9 @@ final class TornadoKernels implements DeviceKernels {
 
     @Override
     public List<String> account() {
-        return account.lines();
+        List<String> lines = new ArrayList<>(account.lines());
+        lines.addAll(accelerator.remarks());
+        return lines;
     }
 
     @Override
@@ -156,6 +159,33 @@ final class TornadoKernels implements DeviceKernels {
         }
         account.cpu(work);
         cpu.syrk(rows, n, x, xOff, ldx, h, ldh);
+    }
+
+    @Override
+    public void syrkBatches(int rows, int n, float[] x, int ldx, float[] shrink, float[] h, int ldh) {
+        int batches = shrink.length;
+        Panel all = new Panel(x, 0, ldx, Math.multiplyExact(rows, batches), n);
+        Panel sum = new Panel(h, 0, ldh, n, n);
+        if (batches > 1 && worth.gram(all.rows(), n) && allowed() && batchesOnDevice(all, shrink, sum)) {
+            return;
+        }
+        // One by one: each may still go there by itself.
+        DeviceKernels.super.syrkBatches(rows, n, x, ldx, shrink, h, ldh);
+    }
+
+    private synchronized boolean batchesOnDevice(Panel x, float[] shrink, Panel h) {
+        String what = "XᵀX over batches";
+        if (retired || !budget.bears(x.elements(), 0, h.elements()) || !trusted(what, trust::gramBatches)) {
+            return false;
+        }
+        try {
+            accelerator.gramBatches(x, shrink, h);
+            account.device((double) x.rows() * x.cols() * (x.cols() + 1) / 2);
+            return true;
+        } catch (DeviceFailure e) {
+            failed(what, e);
+            return false;
+        }
     }
 
     private synchronized boolean gramOnDevice(Panel x, Panel h, double work) {

@@ -52,6 +52,17 @@ final class Trust {
         return difference(want.data(), got.data());
     }
 
+    /** The same for XᵀX over batches, the second of which shrinks the first. */
+    Optional<String> gramBatches(Accelerator device) throws DeviceFailure {
+        Panel x = values(6, 2 * DEPTH, ROWS, false);
+        Panel want = values(7, ROWS, ROWS, true);
+        Panel got = values(7, ROWS, ROWS, true);
+        float[] shrink = {1f, 2f / 3};
+        cpu.syrkBatches(DEPTH, ROWS, x.data(), x.ld(), shrink, want.data(), want.ld());
+        device.gramBatches(x, shrink, got);
+        return difference(want.data(), got.data());
+    }
+
     private Optional<String> difference(float[] want, float[] got) {
         int different = 0;
         double largest = 0;

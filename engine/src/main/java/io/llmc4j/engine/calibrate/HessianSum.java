@@ -2,7 +2,6 @@ package io.llmc4j.engine.calibrate;
 
 import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.kernel.Kernels;
-import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.kernel.Products;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.tensor.Matrix;
@@ -31,16 +30,14 @@ final class HessianSum {
     /** Whole sequences, each a sample: H = H n / (n + 1), then H += (sqrt(2 / (n + 1)) x)ᵀ (sqrt(2 / (n + 1)) x), LLMC's roundings. */
     void addSequences(Linear layer, Matrix x, int batch, int tokens) {
         Matrix all = rotated(layer, x);
+        float[] shrink = new float[batch];
+        Matrix scaled = all == x ? all.copy() : all;
         for (int b = 0; b < batch; b++) {
-            if (samples > 0) {
-                float shrink = (float) ((double) samples / (samples + 1));
-                Parallel.forRange(sum.rows(), (from, to) -> Kernels.get().scale((to - from) * sum.cols(), shrink, sum.data(), from * sum.cols()));
-            }
+            shrink[b] = samples == 0 ? 1f : (float) ((double) samples / (samples + 1));
             samples++;
-            Matrix sequence = all.rows(b * tokens, (b + 1) * tokens);
-            Kernels.get().scale(sequence.data().length, (float) Math.sqrt(2.0 / samples), sequence.data(), 0);
-            addGram(sequence, sum);
+            Kernels.get().scale(tokens * all.cols(), (float) Math.sqrt(2.0 / samples), scaled.data(), b * tokens * all.cols());
         }
+        decided(() -> Kernels.get().syrkBatches(tokens, all.cols(), scaled.data(), all.cols(), shrink, sum.data(), sum.cols()));
     }
 
     /** Tokens of many sequences that were routed to an expert; a sample is a batch in which there was one. */
@@ -62,9 +59,13 @@ final class HessianSum {
 
     /** A Hessian decides: never with relaxed mathematics, although a forward pass calls. */
     private static void addGram(Matrix x, Matrix h) {
+        decided(() -> Products.addGram(x, h));
+    }
+
+    private static void decided(Runnable sum) {
         ForwardPass.decision(() -> {
-            Products.addGram(x, h);
-            return h;
+            sum.run();
+            return true;
         });
     }
 

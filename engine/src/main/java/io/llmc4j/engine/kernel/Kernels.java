@@ -57,6 +57,26 @@ public interface Kernels {
     /** H[n, n] += Xᵀ X for X [rows, n]; both triangles of H are written and equal. */
     void syrk(int rows, int n, float[] x, int xOff, int ldx, float[] h, int ldh);
 
+    /**
+     * A sum of XᵀX over batches: for each batch H *= shrink, then H += XᵀX of its rows, as {@link #scale} and {@link #syrk} do it.
+     *
+     * @param rows   of one batch; batch b begins at row {@code b * rows} of x
+     * @param shrink one factor a batch
+     */
+    default void syrkBatches(int rows, int n, float[] x, int ldx, float[] shrink, float[] h, int ldh) {
+        for (int b = 0; b < shrink.length; b++) {
+            float factor = shrink[b];
+            if (factor != 1f) {
+                Parallel.forRange(n, (from, to) -> {
+                    for (int r = from; r < to; r++) {
+                        scale(n, factor, h, r * ldh);
+                    }
+                });
+            }
+            syrk(rows, n, x, b * rows * ldx, ldx, h, ldh);
+        }
+    }
+
     /** Sum of products over the fixed tree. */
     float dot(int n, float[] a, int aOff, float[] b, int bOff);
 

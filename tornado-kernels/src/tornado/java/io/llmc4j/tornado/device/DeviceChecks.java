@@ -27,6 +27,10 @@ final class DeviceChecks {
                 out.add(new ProductChecks(d, values, productShapes).of(v));
             }
         }
+        out.add(new ProductChecks(d, values, productShapes).batches(false));
+        if (Variant.TILED.fits(d)) {
+            out.add(new ProductChecks(d, values, productShapes).batches(true));
+        }
         out.addAll(new QuantizeChecks(d, values).all());
         out.addAll(new RowChecks(d, values).all());
         return out;

@@ -61,6 +61,46 @@ final class ProductChecks {
         }, trials);
     }
 
+    /** XᵀX over batches; {@code tiled} where the device bears it. */
+    KernelCheck batches(boolean tiled) {
+        int n = 70;
+        int most = 4 * 400 * n;
+        KernelContext context = new KernelContext();
+        FloatArray factors = new FloatArray(4);
+        FloatArray x = new FloatArray(most);
+        FloatArray h = new FloatArray(n * n);
+        List<KernelCheck.Trial> trials = new ArrayList<>();
+        int[][] all = values.exact() ? new int[][] {{17, 33, 3}, {5, 385, 2}} : new int[][] {{70, 400, 4}, {16, 384, 2}, {33, 16, 4}, {1, 1, 1}};
+        for (int[] s : all) {
+            float[] v = values.floats(s[0] * s[1] * s[2]);
+            // A Hessian's sums start at nothing. Powers of two where Java rounds twice.
+            float[] shrink = new float[s[2]];
+            for (int i = 0; i < s[2]; i++) {
+                shrink[i] = values.exact() ? 0.5f : (float) ((double) (i + 1) / (i + 2));
+            }
+            float[] before = values.floats(s[0] * s[0]);
+            float[] want = before.clone();
+            scalar.syrkBatches(s[1], s[0], v, s[0], shrink, want, s[0]);
+            Variant variant = tiled ? Variant.TILED : Variant.PLAIN;
+            trials.add(new KernelCheck.Trial(s[2] + " batches of " + s[1] + " x " + s[0], variant.grid(s[0], s[0], device), new int[] {s[0], s[1], s[2]}, () -> {
+                Values.put(shrink, factors);
+                Values.put(v, x);
+                Values.put(before, h);
+            }, () -> Values.difference("H", want, h)));
+        }
+        return new KernelCheck("XᵀX over batches" + (tiled ? ", tiled" : ""), (graph, p) -> {
+            var g = graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, factors, x, h);
+            g = tiled ? g.task("t", GramKernels::tiledGram, context, p.sizes, factors, x, h, p.done) : g.task("t", GramKernels::plainGram, context, p.sizes, factors, x, h, p.done);
+            return g.transferToHost(DataTransferMode.EVERY_EXECUTION, h);
+        }, (ctx, sizes, done) -> {
+            if (tiled) {
+                GramKernels.tiledGram(ctx, sizes, factors, x, h, done);
+            } else {
+                GramKernels.plainGram(ctx, sizes, factors, x, h, done);
+            }
+        }, trials);
+    }
+
     private KernelCheck.Trial product(Variant variant, Form form, int m, int n, int k, boolean accumulate, FloatArray a, FloatArray b, FloatArray c) {
         float[] va = values.floats(m * k);
         float[] vb = values.floats(n * k);

@@ -18,7 +18,11 @@ final class Products implements AutoCloseable {
     /** Programs that are kept: a model has few sizes of layers. */
     private static final int MOST_PROGRAMS = 24;
 
-    private record Key(Variant variant, int a, int b, int c, boolean accumulate) { }
+    /** Batches of a program's sum at most. */
+    private static final int MOST_BATCHES = 1 << 12;
+
+    /** @param batches a sum of XᵀX over batches */
+    private record Key(Variant variant, int a, int b, int c, boolean accumulate, boolean batches) { }
 
     private record Entry(Program program, FloatArray a, FloatArray b, FloatArray c) implements AutoCloseable {
         long bytes() {
@@ -47,7 +51,7 @@ final class Products implements AutoCloseable {
         int m = c.rows();
         int n = c.cols();
         int k = form.k(a);
-        Entry e = entry(new Key(variant, Buffers.capacity(a.elements()), Buffers.capacity(b.elements()), Buffers.capacity(c.elements()), accumulate));
+        Entry e = entry(new Key(variant, Buffers.capacity(a.elements()), Buffers.capacity(b.elements()), Buffers.capacity(c.elements()), accumulate, false));
         Buffers.put(a, e.a);
         Buffers.put(b, e.b);
         if (accumulate) {
@@ -57,25 +61,36 @@ final class Products implements AutoCloseable {
         int aK = form == Form.TN ? m : 1;
         int bK = form == Form.NT ? 1 : n;
         int bCol = form == Form.NT ? k : 1;
-        run(e, variant, m, n, k, aRow, aK, bK, bCol, accumulate ? 1 : 0, 0);
+        run(e, variant, m, n, new int[] {m, n, k, aRow, aK, bK, bCol, accumulate ? 1 : 0, 0});
         Buffers.get(e.c, c);
     }
 
     /** H += XᵀX. */
     void gram(Variant variant, Panel x, Panel h) throws DeviceFailure {
         int n = x.cols();
-        Entry e = entry(new Key(variant, Buffers.capacity(x.elements()), 0, Buffers.capacity(h.elements()), true));
+        Entry e = entry(new Key(variant, Buffers.capacity(x.elements()), 0, Buffers.capacity(h.elements()), true, false));
         Buffers.put(x, e.a);
         Buffers.put(h, e.c);
-        run(e, variant, n, n, x.rows(), 1, n, n, 1, 1, 1);
+        run(e, variant, n, n, new int[] {n, n, x.rows(), 1, n, n, 1, 1, 1});
         Buffers.get(e.c, h);
     }
 
-    private void run(Entry e, Variant variant, int m, int n, int... rest) throws DeviceFailure {
-        int[] values = new int[rest.length + 2];
-        values[0] = m;
-        values[1] = n;
-        System.arraycopy(rest, 0, values, 2, rest.length);
+    /** A sum of XᵀX over batches. */
+    void gramBatches(Variant variant, Panel x, float[] shrink, Panel h) throws DeviceFailure {
+        if (shrink.length > MOST_BATCHES) {
+            throw new DeviceFailure(DeviceFailure.Kind.OTHER, shrink.length + " batches at once");
+        }
+        int n = x.cols();
+        Variant by = variant == Variant.PLAIN ? Variant.PLAIN : Variant.TILED;
+        Entry e = entry(new Key(by, Buffers.capacity(x.elements()), MOST_BATCHES, Buffers.capacity(h.elements()), true, true));
+        Buffers.put(x, e.a);
+        Buffers.put(new Panel(shrink, 0, shrink.length, 1, shrink.length), e.b);
+        Buffers.put(h, e.c);
+        run(e, by, n, n, new int[] {n, x.rows() / shrink.length, shrink.length});
+        Buffers.get(e.c, h);
+    }
+
+    private void run(Entry e, Variant variant, int m, int n, int[] values) throws DeviceFailure {
         last = e.program;
         try {
             e.program.run(variant.grid(m, n, description), values);
@@ -125,6 +140,11 @@ final class Products implements AutoCloseable {
             TaskGraph g = a == b ? graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, a) : graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, a, b);
             if (key.accumulate) {
                 g = g.transferToDevice(DataTransferMode.EVERY_EXECUTION, c);
+            }
+            if (key.batches) {
+                g = key.variant == Variant.PLAIN ? g.task("t", GramKernels::plainGram, context, p.sizes, b, a, c, p.done)
+                        : g.task("t", GramKernels::tiledGram, context, p.sizes, b, a, c, p.done);
+                return g.transferToHost(DataTransferMode.EVERY_EXECUTION, c);
             }
             g = switch (key.variant) {
                 case PLAIN -> g.task("t", ProductKernels::plainProduct, context, p.sizes, a, b, c, p.done);

@@ -11,6 +11,7 @@ import io.llmc4j.tornado.Form;
 import io.llmc4j.tornado.Panel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
@@ -21,11 +22,15 @@ final class TornadoAccelerator implements Accelerator {
     private final TornadoDevice device;
     private final Products products;
     private final Variant variant;
+    private final List<String> remarks = new ArrayList<>();
+    /** In fast mathematics, where the backend has one. Given up at its first failure. */
+    private Optional<LibraryProducts> library;
 
     TornadoAccelerator(Device description, DeviceMath math) {
         this.description = description;
         this.device = TornadoFactory.device(description.index());
         this.variant = Variant.of(description);
+        this.library = math == DeviceMath.FAST ? LibraryProducts.of(device) : Optional.empty();
         this.products = new Products(device, description, BufferBudget.of(description).totalBytes());
     }
 
@@ -36,12 +41,32 @@ final class TornadoAccelerator implements Accelerator {
 
     @Override
     public void product(Form form, Panel a, Panel b, Panel c, boolean accumulate) throws DeviceFailure {
+        if (library.isPresent() && !accumulate) {
+            try {
+                library.get().product(form, a, b, c);
+                return;
+            } catch (DeviceFailure e) {
+                remarks.add(description + ": " + e.getMessage() + "; TornadoVM's own kernels computed everything after it");
+                library.get().close();
+                library = Optional.empty();
+            }
+        }
         products.product(variant, form, a, b, c, accumulate);
     }
 
     @Override
     public void gram(Panel x, Panel h) throws DeviceFailure {
         products.gram(variant, x, h);
+    }
+
+    @Override
+    public void gramBatches(Panel x, float[] shrink, Panel h) throws DeviceFailure {
+        products.gramBatches(variant, x, shrink, h);
+    }
+
+    @Override
+    public List<String> remarks() {
+        return remarks;
     }
 
     @Override
@@ -93,6 +118,7 @@ final class TornadoAccelerator implements Accelerator {
 
     @Override
     public void close() {
+        library.ifPresent(LibraryProducts::close);
         products.close();
     }
 }

