@@ -134,7 +134,7 @@ final class Products implements AutoCloseable {
         return entries.values().stream().mapToLong(Entry::bytes).sum();
     }
 
-    private Program program(Key key, FloatArray a, FloatArray b, FloatArray c) {
+    private Program program(Key key, FloatArray a, FloatArray b, FloatArray c) throws DeviceFailure {
         KernelContext context = new KernelContext();
         return new Program(device, (graph, p) -> {
             TaskGraph g = a == b ? graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, a) : graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, a, b);

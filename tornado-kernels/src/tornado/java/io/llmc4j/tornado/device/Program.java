@@ -44,12 +44,17 @@ final class Program implements AutoCloseable {
         TaskGraph add(TaskGraph graph, Program program);
     }
 
-    Program(TornadoDevice device, Tasks tasks) {
+    Program(TornadoDevice device, Tasks tasks) throws DeviceFailure {
         String name = "llmc4j" + COUNT.incrementAndGet();
-        TaskGraph graph = new TaskGraph(name).transferToDevice(DataTransferMode.EVERY_EXECUTION, sizes, done);
-        graph = tasks.add(graph, this).transferToHost(DataTransferMode.EVERY_EXECUTION, done);
-        plan = new TornadoExecutionPlan(graph.snapshot());
-        plan.withDevice(device).withGridScheduler(new GridScheduler(name + ".t", grid)).withProfiler(ProfilerMode.SILENT);
+        try {
+            TaskGraph graph = new TaskGraph(name).transferToDevice(DataTransferMode.EVERY_EXECUTION, sizes, done);
+            graph = tasks.add(graph, this).transferToHost(DataTransferMode.EVERY_EXECUTION, done);
+            plan = new TornadoExecutionPlan(graph.snapshot());
+            plan.withDevice(device).withGridScheduler(new GridScheduler(name + ".t", grid)).withProfiler(ProfilerMode.SILENT);
+        } catch (RuntimeException | LinkageError e) {
+            // TornadoVM parses a kernel when its graph is made, before anything runs.
+            throw failure(e);
+        }
     }
 
     /** @param values of the call, from index 1 on */
