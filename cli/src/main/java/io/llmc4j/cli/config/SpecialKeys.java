@@ -103,7 +103,7 @@ public final class SpecialKeys {
                 needed(integer("blocksize", "128", "columns whose updates are gathered")),
                 needed(flag("true_sequential", true, "after each subset of a block, the next subset's inputs come from the quantized layers before it")),
                 flag("owq", false, "keep the most sensitive columns in float"),
-                new Setting("n_outs", Type.INTEGERS, "", List.of(), "with owq: columns kept, one number a linear layer of a block"),
+                new Setting("n_outs", Type.INTEGERS, "", List.of(), "with owq: columns kept, one number for each linear layer of a block or one for all"),
                 text("factor_precision", "float64", "arithmetic of the Hessian's factorisation; LLMC's is float32", "float64", "float32"),
                 integer("chunk_num", "1", "parts in which inputs are added to the Hessian")));
         t.put("OWQ", t.get("GPTQ"));
@@ -222,7 +222,7 @@ public final class SpecialKeys {
             s.problems().error(s.mark("clip_version"), "%s v2 needs quant.weight.calib_algo: learnable", s.name("clip_version"));
         }
         if (Boolean.TRUE.equals(out.get("owq")) && !out.containsKey("n_outs")) {
-            s.problems().error(s.mark("owq"), "%s needs %s: columns kept, one number a linear layer of a block", s.name("owq"), s.name("n_outs"));
+            s.problems().error(s.mark("owq"), "%s needs %s: columns kept, one number for each linear layer of a block or one for all", s.name("owq"), s.name("n_outs"));
         }
     }
 }

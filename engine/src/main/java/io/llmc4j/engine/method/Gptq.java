@@ -47,7 +47,7 @@ final class Gptq implements Method {
         boolean keep = owq || o.flag("owq", false);
         List<Integer> kept = o.numbers("n_outs").stream().map(Double::intValue).toList();
         if (keep && kept.isEmpty()) {
-            throw new BadInput(BadInput.Common.CONFIG, "owq needs special.n_outs: how many columns stay in float, one number a linear layer of a block");
+            throw new BadInput(BadInput.Common.CONFIG, "owq needs special.n_outs: how many columns stay in float, one number for each linear layer of a block or one for all");
         }
         if (kept.stream().anyMatch(n -> n < 0)) {
             throw BadInput.of(BadInput.Common.CONFIG, "special.n_outs is %s; numbers of columns are at least 0", kept);
@@ -105,12 +105,29 @@ final class Gptq implements Method {
             }
         }
 
+        /** Blocks may differ (dense ones before mixtures), and then one number has to do for all layers. */
+        @Override
+        public void prepare(ModelWork model) {
+            for (int i = 0; kept.isPresent() && i < model.spec().blocks(); i++) {
+                List<Linear> linears = model.block(i).linears();
+                if (kept.get().size() != 1 && kept.get().size() != linears.size()) {
+                    throw BadInput.of(BadInput.Common.CONFIG, "special.n_outs has %d numbers, but block %d has %d linear layers: %s; give one number for each, or one for all",
+                            kept.get().size(), i, linears.size(), String.join(", ", linears.stream().map(Linear::name).toList()));
+                }
+                for (Linear l : linears) {
+                    if (columns(linears, l) >= l.in()) {
+                        throw BadInput.of(BadInput.Common.CONFIG, "special.n_outs keeps %d columns of %s.%s, which has %d", columns(linears, l), model.blockPrefix(i), l.name(), l.in());
+                    }
+                }
+            }
+        }
+
+        private int columns(List<Linear> linears, Linear layer) {
+            return kept.orElseThrow().get(kept.get().size() == 1 ? 0 : linears.indexOf(layer));
+        }
+
         @Override
         public void apply(BlockWork work) {
-            if (kept.isPresent() && kept.get().size() != work.block().linears().size()) {
-                throw BadInput.of(BadInput.Common.CONFIG, "special.n_outs has %d numbers, but block %d has %d linear layers: %s", kept.get().size(), work.block().index(),
-                        work.block().linears().size(), String.join(", ", work.block().linears().stream().map(Linear::name).toList()));
-            }
             List<Subset> subsets = work.block().subsets();
             for (int i = 0; i < subsets.size(); i++) {
                 List<Linear> layers = subsets.get(i).layers().stream().map(work.block()::linear).toList();
@@ -156,11 +173,7 @@ final class Gptq implements Method {
                 diagonal[i] = h.get(i, i);
             }
             if (kept.isPresent()) {
-                int n = kept.get().get(work.block().linears().indexOf(layer));
-                if (n >= diagonal.length) {
-                    throw BadInput.of(BadInput.Common.CONFIG, "special.n_outs keeps %d columns of %s, which has %d", n, work.fullName(layer), diagonal.length);
-                }
-                return ColumnOrder.keeping(diagonal, n);
+                return ColumnOrder.keeping(diagonal, columns(work.block().linears(), layer));
             }
             return actOrder ? ColumnOrder.falling(diagonal) : ColumnOrder.natural(diagonal.length);
         }
