@@ -7,7 +7,13 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.calibrate.CalibrationSet;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.evaluate.Position;
+import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.Decoder;
+import io.llmc4j.engine.model.ForwardHooks;
+import io.llmc4j.engine.model.Hidden;
+import io.llmc4j.engine.model.ModelEnds;
 import io.llmc4j.engine.pipeline.BlockFold;
+import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
@@ -15,6 +21,7 @@ import io.llmc4j.engine.pipeline.RunSummary;
 import io.llmc4j.engine.pipeline.SchemePlan;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.gguf.GgufSink;
 import io.llmc4j.formats.export.gguf.GgufTarget;
@@ -42,7 +49,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * {@code -Dllmc4j.families=full} runs every column; without it the columns that cost most are left out.
  *
  * <p>A method or a format that a family refuses has to say so before anything is done; all else runs, its layers' errors are sane, and where a method
- * only transforms, the transformed model's perplexity is the original's (QuaRot keeps the embedding's mean here: LLMC's removal of it, the default,
+ * only transforms, the transformed model's logits and perplexity are the original's (QuaRot keeps the embedding's mean here: LLMC's removal of it, the default,
  * changes models with RMS norms).
  */
 class FamilyTableTest {
@@ -64,7 +71,7 @@ class FamilyTableTest {
             new Column("SmoothQuant", "SmoothQuant", Map.of("alpha", 0.5), SchemePlan.of(ROWS, TOKENS), true, true, "", false),
             new Column("QuaRot", "Quarot", Map.of("keep_embedding_mean", true), SchemePlan.of(SYMMETRIC), false, true, "", false),
             new Column("HQQ", "HQQ", Map.of("axis", 1), SchemePlan.of(ASYMMETRIC), false, false, "", true),
-            new Column("OS+", "OsPlus", Map.of("true_sequential", true), SchemePlan.of(ROWS, TOKENS), true, false, "", true),
+            new Column("OS+", "OsPlus", Map.of("true_sequential", true), SchemePlan.of(ROWS, TOKENS), true, true, "", false),
             new Column("SpQR", "SpQR", Map.of("true_sequential", true), SchemePlan.of(ASYMMETRIC.withRoundZeroPoint(false)), true, false, "", true),
             new Column("AWQ+GPTQ", "Awq", Map.of("true_sequential", true), SchemePlan.of(SYMMETRIC), true, false, "", true),
             new Column("Wanda", "Wanda", Map.of("sparsity", 0.5), new SchemePlan(Optional.empty(), Optional.empty(), List.of(), io.llmc4j.engine.pipeline.IgnoredLayers.NONE), true, false,
@@ -135,7 +142,16 @@ class FamilyTableTest {
             if (!export.isEmpty()) {
                 sinks.add(Exports.open(Exports.named(export), m, dir.resolve(c.name() + export), 1L << 30, true));
             }
-            RunSummary s = new BlockFold(m, config(variant, c), sinks, RunListener.NONE).run();
+            Transformed transformed = new Transformed(m, FamilyModels.ids(variant));
+            List<ModelSink> all = new ArrayList<>(sinks);
+            if (c.transformOnly()) {
+                all.add(transformed);
+            }
+            RunSummary s = new BlockFold(m, config(variant, c), all, RunListener.NONE).run();
+            if (c.transformOnly()) {
+                double d = FamilyModels.difference(FamilyModels.logits(m, FamilyModels.ids(variant)), transformed.logits());
+                assertTrue(d < 1e-4, variant + " transformed by " + c.name() + " differs by " + d);
+            }
             for (RunSummary.LayerRow l : s.layers()) {
                 assertTrue(l.relativeError() < 0.35, variant + " " + c.name() + " " + l);
             }
@@ -153,6 +169,52 @@ class FamilyTableTest {
             return "-";
         } finally {
             sinks.forEach(ModelSink::close);
+        }
+    }
+
+    /** Carries tokens through the blocks as a method leaves them, before they are rounded. */
+    private static final class Transformed implements ModelSink {
+
+        private final Decoder decoder;
+        private final int[][] ids;
+        private ModelEnds ends;
+        private Hidden state;
+
+        Transformed(HfModel model, int[][] ids) {
+            this.decoder = new Decoder(model.spec());
+            this.ids = ids;
+        }
+
+        Matrix logits() {
+            return decoder.logits(ends, state);
+        }
+
+        @Override
+        public void ends(ModelEnds e) {
+            ends = e;
+            state = decoder.embed(e, ids);
+        }
+
+        @Override
+        public void block(Block block, List<LayerResult> layers) {
+            block.linears().forEach(l -> l.setQuantized(false));
+            state = decoder.block(block, state, ForwardHooks.NONE);
+            block.linears().forEach(l -> l.setQuantized(true));
+        }
+
+        @Override
+        public Written finish() {
+            return new Written(Path.of("."), List.of(), List.of());
+        }
+
+        @Override
+        public List<String> verify() {
+            return List.of();
+        }
+
+        @Override
+        public void close() {
+            // nothing is open
         }
     }
 
