@@ -110,6 +110,32 @@ class BoundTest {
         assertEquals(expected, got);
     }
 
+    /** A real second process: locks within one process are another thing than those between two. */
+    @Test
+    void aSecondRunIsRefusedWhileTheFirstGoesOn() throws Exception {
+        Path model = DeepModel.make(dir, 6);
+        Path out = dir.resolve("o");
+        List<Object> command = List.of("quantize", model, "-m", "gptq", "-b", "4", "-g", "64", "--samples", "64", "--seq-len", "48", "--no-eval", "-o", out);
+        List<String> line = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC", "-Dllmc4j.kernels=scalar", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector",
+                "-cp", KillTest.classPath(), "io.llmc4j.cli.Main"));
+        command.forEach(c -> line.add(c.toString()));
+        Process p = new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        Path lock = dir.resolve(".o.journal/lock");
+        while (p.isAlive() && !(Files.exists(lock) && Files.size(lock) < 20 && Files.readString(lock).equals("" + p.pid()))) {
+            Thread.sleep(1);
+        }
+        for (String more : List.of("--resume", "--overwrite")) {
+            Ran second = run(with(command, more));
+            assertTrue(p.isAlive(), "the first run was over too soon for this test to say anything");
+            assertEquals(2, second.code(), second.err());
+            assertTrue(second.err().contains("another run (process " + p.pid() + ") writes " + out), second.err());
+        }
+        p.destroy();
+        assertEquals(1, p.waitFor());
+        Files.deleteIfExists(lock);
+    }
+
     private static Object[] with(List<Object> command, Object... more) {
         List<Object> all = new ArrayList<>(command);
         all.addAll(List.of(more));

@@ -25,8 +25,20 @@ final class StopHook implements AutoCloseable {
             err.println(journal.boundary().map(b -> "stopped: " + b.blocksDone() + " of " + journal.blocks() + " blocks are kept; the same command with --resume goes on from there")
                     .orElse("stopped before the first block was done; nothing is kept"));
             err.flush();
+            if (journal.boundary().isEmpty()) {
+                clear(journal);
+            }
             Runtime.getRuntime().halt(1);
         }, "stop");
+    }
+
+    /** What is kept is nothing, so nothing should lie about; what cannot be removed is removed by the next run. */
+    private static void clear(RunJournal journal) {
+        try {
+            journal.delete();
+        } catch (RuntimeException e) {
+            // The user has been told what matters, and the process ends now.
+        }
     }
 
     static StopHook install(RunJournal journal, PrintWriter err) {

@@ -8,9 +8,10 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** One run an output: a lock of the operating system on a file, which ends with the process however that ends. */
 final class RunLock implements AutoCloseable {
@@ -60,15 +61,18 @@ final class RunLock implements AutoCloseable {
         }
     }
 
+    /**
+     * Whether the name still stands for the file that is open: a size given through the channel is seen through the name only when both are one file. The
+     * file must not be opened a second time for that: closing any descriptor of it would give back this process's lock.
+     */
     private static boolean same(Path file, FileChannel open) throws IOException {
-        Path marker = file;
-        if (!Files.exists(marker)) {
+        long size = ThreadLocalRandom.current().nextLong(1 << 10, 1 << 30);
+        open.truncate(0).write(ByteBuffer.allocate(1), size - 1);
+        try {
+            return Files.size(file) == size;
+        } catch (NoSuchFileException e) {
             return false;
         }
-        // A token written through the open channel is seen through the name only when both are one file.
-        String token = Objects.toString(System.nanoTime());
-        open.truncate(0).write(ByteBuffer.wrap(token.getBytes(StandardCharsets.UTF_8)), 0);
-        return Files.readString(marker).equals(token);
     }
 
     /** Takes the file away and gives the lock back. */
