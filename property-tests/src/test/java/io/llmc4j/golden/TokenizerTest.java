@@ -108,6 +108,16 @@ class TokenizerTest {
         assertEquals(kind, assertThrows(BadInput.class, () -> Tokenizer.of(bytes, new byte[0], "hostile").close()).kind());
     }
 
+    /** The native library would end the process when it encodes. */
+    @Test
+    void templatesOfTokensThatAreNotDefined() throws Exception {
+        String good = new String(TokenizerTest.class.getResourceAsStream("/tokenizers/wordpiece.json").readAllBytes(), StandardCharsets.UTF_8);
+        String bad = good.replaceFirst("(\"SpecialToken\"\\s*:\\s*\\{\\s*\"id\"\\s*:\\s*\")\\[CLS\\]", "$1[CLASS]");
+        assertTrue(!bad.equals(good));
+        BadInput e = assertThrows(BadInput.class, () -> Tokenizer.of(bad.getBytes(StandardCharsets.UTF_8), new byte[0], "hostile").close());
+        assertTrue(e.getMessage().contains("names the special token '[CLASS]'"), e.getMessage());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"{", "[]", "{\"add_bos_token\":\"yes\"}", "{\"bos_token\":3}", "{} {}"})
     void brokenConfigurations(String json) throws IOException {

@@ -5,6 +5,7 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -87,12 +88,32 @@ public final class Tokenizer implements AutoCloseable {
                 throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: not a JSON object", where);
             }
             while (p.nextToken() != null) {
-                // only the syntax matters here
+                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
+                    p.nextToken();
+                    checkTemplates(p.readValueAsTree(), where);
+                }
             }
         } catch (JsonProcessingException e) {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON: " + e.getOriginalMessage(), e);
         } catch (IOException e) {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON text: " + e.getMessage(), e);
+        }
+    }
+
+    /** A template that names a special token which it does not define ends the process in the native library, so that one is refused here. */
+    private static void checkTemplates(JsonNode postProcessor, String where) {
+        for (JsonNode inner : postProcessor.path("processors")) {
+            checkTemplates(inner, where);
+        }
+        JsonNode defined = postProcessor.path("special_tokens");
+        for (String template : List.of("single", "pair")) {
+            for (JsonNode piece : postProcessor.path(template)) {
+                JsonNode id = piece.path("SpecialToken").path("id");
+                if (id.isTextual() && !defined.has(id.textValue())) {
+                    throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: post_processor.%s names the special token '%s', which its special_tokens do not define", where,
+                            template, id.textValue());
+                }
+            }
         }
     }
 
