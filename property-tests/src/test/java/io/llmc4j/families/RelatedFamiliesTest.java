@@ -9,18 +9,29 @@ import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
+import io.llmc4j.formats.export.gguf.GgufModel;
+import io.llmc4j.formats.export.gguf.GgufSink;
+import io.llmc4j.formats.export.gguf.GgufTarget;
+import io.llmc4j.formats.export.gguf.imatrix.ImportanceMatrix;
+import io.llmc4j.formats.export.gguf.mix.FileType;
 import io.llmc4j.formats.hf.HfConfig;
 import io.llmc4j.formats.hf.HfModel;
 import java.lang.foreign.Arena;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Families that transformers itself does not have (their code comes with the checkpoint): the weights of a sibling with reference logits, put
  * into their names and layouts by their published definitions, must give the sibling's logits.
  */
 class RelatedFamiliesTest {
+
+    @TempDir
+    Path dir;
 
     private static final String QWEN = """
             {"architectures": ["QWenLMHeadModel"], "hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "kv_channels": 16,
@@ -71,6 +82,19 @@ class RelatedFamiliesTest {
             System.out.printf("family %-26s %-12s logits differ by %.1e of the largest (weights of %s)%n", m.spec().family(), m.spec().family(), d, sibling);
             assertTrue(d < 1e-4, "differs by " + d);
             assertEquals(out.size(), m.account().size());
+            if (!sibling.equals("qwen-long")) {
+                throughGguf(m, sibling);
+            }
+        }
+    }
+
+    /** llama.cpp knows these families too (not Qwen's scaling past the trained length); what is written for it says the same. */
+    private void throughGguf(HfModel m, String sibling) {
+        GgufTarget target = new GgufTarget(dir, m.spec().family(), FileType.F32, ImportanceMatrix.NONE, 0, Optional.empty());
+        GgufSink.write(m, target);
+        try (GgufModel g = GgufModel.open(target.file())) {
+            double d = FamilyModels.difference(FamilyModels.reference(sibling, "logits"), FamilyModels.logits(g, FamilyModels.ids(sibling)));
+            assertTrue(d < 1e-4, "through GGUF it differs by " + d);
         }
     }
 

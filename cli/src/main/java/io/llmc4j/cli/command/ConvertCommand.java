@@ -3,9 +3,11 @@ package io.llmc4j.cli.command;
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
 import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.formats.convert.Conversion;
 import io.llmc4j.formats.convert.Converter;
 import io.llmc4j.formats.export.Exports;
+import io.llmc4j.formats.export.gguf.GgufModel;
 import io.llmc4j.formats.hf.HfModel;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -56,6 +58,10 @@ final class ConvertCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         CommonThreads.set(threads);
+        if (GgufModel.find(in).isPresent()) {
+            throw BadInput.of(BadInput.Common.USAGE, "%s is GGUF, which eval, audit and inspect read; it holds no config.json, so it is not converted back: convert the directory that it "
+                    + "was made from", in);
+        }
         try (HfModel model = HfModel.open(in)) {
             Conversion c = new Converter(model, Exports.named(to)).convert(out, requantize, overwrite);
             print(c);
@@ -72,6 +78,7 @@ final class ConvertCommand implements Callable<Integer> {
             m.put("out", c.written().directory().toString());
             m.put("changed", c.changes().stream().map(x -> Map.of("module", x.module(), "what", x.what(), "relativeError", x.relative())).toList());
             m.put("files", c.written().files().stream().map(f -> Map.of("name", f.name(), "bytes", f.bytes(), "sha256", f.sha256())).toList());
+            m.put("notCarried", c.written().dropped());
             m.put("differences", c.differences());
             w.print(Json.text(m));
             w.flush();
@@ -85,6 +92,7 @@ final class ConvertCommand implements Callable<Integer> {
         }
         w.println("written to " + c.written().directory());
         c.written().files().forEach(f -> w.println("  " + f.name() + "  " + Text.bytes(f.bytes()) + "  sha256 " + f.sha256()));
+        c.written().dropped().forEach(d -> w.println("not carried: " + d));
         if (c.differences().isEmpty()) {
             w.println("read back: all weights are as " + (c.changes().isEmpty() ? "they were" : "they were rounded"));
         } else {

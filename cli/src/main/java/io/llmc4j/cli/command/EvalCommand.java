@@ -85,7 +85,7 @@ final class EvalCommand implements Callable<Integer> {
                 }
             });
             progress.clear();
-            print(r, progress.seconds(), out);
+            print(r, roundsInputs(source), progress.seconds(), out);
         } finally {
             progress.clear();
         }
@@ -93,10 +93,17 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private ModelSource source() {
-        return model.toString().endsWith(".gguf") ? GgufModel.open(model) : HfModel.open(model);
+        Optional<Path> gguf = GgufModel.find(model);
+        return gguf.isPresent() ? GgufModel.open(gguf.get()) : HfModel.open(model);
     }
 
-    private void print(EvaluationResult r, double seconds, PrintWriter out) {
+    /** Whether a server rounds inputs of this model's layers. Here they stay float. */
+    private static boolean roundsInputs(ModelSource source) {
+        return source instanceof HfModel m && m.weightReader().isPresent() && m.shape().blocks().stream().anyMatch(b -> b.modules().stream()
+                .map(l -> m.module(b.index(), l)).anyMatch(s -> m.isQuantized(s) && m.weightReader().get().activation(s).isPresent()));
+    }
+
+    private void print(EvaluationResult r, boolean roundsInputs, double seconds, PrintWriter out) {
         if (json) {
             Map<String, Object> m = new LinkedHashMap<>();
             m.put("model", model.toString());
@@ -106,6 +113,7 @@ final class EvalCommand implements Callable<Integer> {
             m.put("tokens", r.tokens());
             m.put("rule", RULE);
             m.put("perplexity", r.value());
+            m.put("inputsThatServersRound", roundsInputs ? "left float" : "none");
             m.put("seconds", seconds);
             m.put("devices", DeviceSession.account());
             out.print(Json.text(m));
@@ -114,6 +122,9 @@ final class EvalCommand implements Callable<Integer> {
             out.println("data        " + r.data());
             out.println(String.format(Locale.ROOT, "windows     %d of %d tokens, %s in all", r.windows(), r.seqLen(), Text.count(r.tokens())));
             out.println("rule        " + Text.wrap(RULE, 108, "            "));
+            if (roundsInputs) {
+                out.println("inputs      left float; servers round this model's");
+            }
             out.println("took        " + Text.duration(seconds));
             DeviceSession.account().forEach(line -> out.println("device      " + line));
         }

@@ -7,6 +7,7 @@ import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.gguf.GgufModel;
 import io.llmc4j.formats.hf.HfModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,7 +63,7 @@ public final class Audit {
 
     private AuditReport run() {
         long start = System.nanoTime();
-        boolean directory = QuantizedModel.gguf(quantizedPath).isEmpty();
+        boolean directory = GgufModel.find(quantizedPath).isEmpty();
         if (directory) {
             findings.addAll(new StructureRules(quantizedPath, original).check());
         }

@@ -10,15 +10,12 @@ import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.ModuleCodec;
 import io.llmc4j.formats.hf.ModuleLayout;
 import io.llmc4j.formats.hf.StoredModule;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /** The model under audit: a directory in any format that is read here, or a GGUF file. */
 final class QuantizedModel implements AutoCloseable {
@@ -33,24 +30,9 @@ final class QuantizedModel implements AutoCloseable {
         this.format = format;
     }
 
-    /** The GGUF file that a path means: itself, or the only model of a directory that holds no safetensors. */
-    static Optional<Path> gguf(Path path) {
-        if (path.toString().endsWith(".gguf")) {
-            return Optional.of(path);
-        }
-        if (!Files.isDirectory(path) || Files.exists(path.resolve("config.json"))) {
-            return Optional.empty();
-        }
-        try (Stream<Path> files = Files.list(path)) {
-            return files.filter(f -> f.toString().endsWith(".gguf")).sorted().findFirst();
-        } catch (IOException e) {
-            throw new BadInput(BadInput.Common.MODEL, path + ": cannot be listed: " + e.getMessage(), e);
-        }
-    }
-
     /** Throws what the readers throw. */
     static QuantizedModel open(Path path) {
-        Optional<Path> gguf = gguf(path);
+        Optional<Path> gguf = GgufModel.find(path);
         if (gguf.isPresent()) {
             GgufModel m = GgufModel.open(gguf.get());
             return new QuantizedModel(m, Optional.empty(), "GGUF");

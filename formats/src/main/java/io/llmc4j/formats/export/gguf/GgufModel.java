@@ -15,9 +15,12 @@ import io.llmc4j.formats.export.gguf.block.GgmlType;
 import io.llmc4j.formats.export.gguf.vocab.TokenizerJson;
 import io.llmc4j.formats.text.Tokenizer;
 import java.lang.foreign.Arena;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * A GGUF file as a model: the architecture rebuilt from its metadata, weights decoded to float32. Opening checks every tensor of every
@@ -39,6 +42,21 @@ public final class GgufModel implements ModelSource {
         this.reader = new ArchReader(files.metadata(), tensors::shape, n -> tensors.vector(n + ".weight"));
         this.eps = reader.epsilon();
         this.spec = reader.spec();
+    }
+
+    /** The GGUF file that a path means: itself, or the only model of a directory that holds no safetensors. */
+    public static Optional<Path> find(Path path) {
+        if (path.toString().endsWith(".gguf")) {
+            return Optional.of(path);
+        }
+        if (!Files.isDirectory(path) || Files.exists(path.resolve("config.json"))) {
+            return Optional.empty();
+        }
+        try (Stream<Path> files = Files.list(path)) {
+            return files.filter(f -> f.toString().endsWith(".gguf")).sorted().findFirst();
+        } catch (IOException e) {
+            throw new BadInput(BadInput.Common.MODEL, path + ": cannot be listed: " + e.getMessage(), e);
+        }
     }
 
     /** @param file the file, or the first part of a split model */

@@ -176,7 +176,7 @@ public final class ArchReader {
     }
 
     private FeedForwardSpec feedForward(int i) {
-        int width = within("feed_forward_length", at("feed_forward_length", i), 1, WIDEST);
+        int width = within("feed_forward_length", at("feed_forward_length", i), 1, WIDEST) / (arch.has(Trait.DOUBLE_WIDTH) ? 2 : 1);
         boolean routed = has(i, "ffn_gate_inp.weight");
         float clamp = arch == GgufArch.GPT_OSS ? GPT_OSS_CLAMP : 0;
         return new FeedForwardSpec(width, arch.activation(), arch.has(Trait.GATED), clamp, routed ? Optional.of(experts(i, width)) : Optional.empty());
@@ -196,9 +196,8 @@ public final class ArchReader {
         Experts.Scoring scoring = arch.has(Trait.GPT_OSS) ? Experts.Scoring.SOFTMAX_OF_CHOSEN
                 : m.count(arch.key("expert_gating_func")).orElse(1) == 2 ? Experts.Scoring.SIGMOID : Experts.Scoring.SOFTMAX;
         boolean normalize = arch.has(Trait.NORMALIZED_EXPERTS) || m.bool(arch.key("expert_weights_norm")).orElse(false);
-        Experts.GroupScoring groups = correction ? Experts.GroupScoring.SUM_OF_TOP_TWO : Experts.GroupScoring.MAX;
         return new Experts(count, count("expert_used_count"), inner, shared, arch == GgufArch.QWEN2_MOE, scoring, normalize,
-                m.count(arch.key("expert_group_count")).orElse(1), m.count(arch.key("expert_group_used_count")).orElse(1), groups,
+                m.count(arch.key("expert_group_count")).orElse(1), m.count(arch.key("expert_group_used_count")).orElse(1), Experts.GroupScoring.SUM_OF_TOP_TWO,
                 real("expert_weights_scale", 1), correction);
     }
 

@@ -65,7 +65,7 @@ public final class ArchWriter {
         metadata.u32(arch.key("context_length"), spec.contextLength());
         metadata.u32(arch.key("embedding_length"), spec.hiddenSize());
         metadata.u32(arch.key("block_count"), spec.blocks());
-        metadata.u32(arch.key("feed_forward_length"), denseWidth());
+        metadata.u32(arch.key("feed_forward_length"), denseWidth() * (arch.has(Trait.DOUBLE_WIDTH) ? 2 : 1));
         metadata.u32(arch.key("attention.head_count"), attention.heads());
         if (arch.has(Trait.LATENT) && attention.latent().isPresent()) {
             latent(attention);
@@ -103,6 +103,8 @@ public final class ArchWriter {
     }
 
     private void windows() {
+        spec.layers().stream().mapToInt(l -> l.attention().logitScaling()).filter(n -> n > 0).findFirst().ifPresent(n -> dropped.add("log-n scaling of attention: llama.cpp has none; "
+                + "the same up to " + n + " tokens"));
         List<Integer> windows = spec.layers().stream().map(l -> l.attention().slidingWindow()).toList();
         int window = windows.stream().filter(w -> w > 0).findFirst().orElse(0);
         if (window == 0) {

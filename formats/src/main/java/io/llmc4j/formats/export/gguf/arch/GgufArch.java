@@ -16,6 +16,7 @@ import java.util.Set;
  */
 public enum GgufArch {
     LLAMA("llama", List.of("llama", "mistral", "mixtral", "yi"), Norm.Kind.RMS, RotaryRows.PERMUTED, Activation.SILU, Trait.GATED, Trait.NORMALIZED_EXPERTS),
+    QWEN("qwen", List.of("qwen"), Norm.Kind.RMS, RotaryRows.HALVES, Activation.SILU, Trait.GATED, Trait.FUSED_QKV, Trait.NEEDS_OUTPUT, Trait.DOUBLE_WIDTH),
     QWEN2("qwen2", List.of("qwen2"), Norm.Kind.RMS, RotaryRows.HALVES, Activation.SILU, Trait.GATED),
     QWEN2_MOE("qwen2moe", List.of("qwen2_moe"), Norm.Kind.RMS, RotaryRows.HALVES, Activation.SILU, Trait.GATED, Trait.NEEDS_OUTPUT),
     QWEN3("qwen3", List.of("qwen3"), Norm.Kind.RMS, RotaryRows.HALVES, Activation.SILU, Trait.GATED),

@@ -12,6 +12,8 @@ enum Trait {
     PARALLEL_WITHOUT_NORM,
     /** One tensor attn_qkv: queries, keys, values. */
     FUSED_QKV,
+    /** The key feed_forward_length is twice the width. */
+    DOUBLE_WIDTH,
     /** One tensor ffn_up: gate, then up. */
     FUSED_GATE_UP,
     /** A table of learned positions. */
