@@ -5,6 +5,7 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
 import java.io.ByteArrayInputStream;
@@ -90,7 +91,7 @@ public final class Tokenizer implements AutoCloseable {
             while (p.nextToken() != null) {
                 if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
                     p.nextToken();
-                    checkTemplates(p.readValueAsTree(), where);
+                    checkTemplates(TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p), where);
                 }
             }
         } catch (JsonProcessingException e) {
