@@ -1,5 +1,6 @@
 package io.llmc4j.engine.calibrate;
 
+import io.llmc4j.engine.device.DeviceKernels;
 import io.llmc4j.engine.device.ForwardPass;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Products;
@@ -30,14 +31,18 @@ final class HessianSum {
     /** Whole sequences, each a sample: H = H n / (n + 1), then H += (sqrt(2 / (n + 1)) x)ᵀ (sqrt(2 / (n + 1)) x), LLMC's roundings. */
     void addSequences(Linear layer, Matrix x, int batch, int tokens) {
         Matrix all = rotated(layer, x);
-        float[] shrink = new float[batch];
-        Matrix scaled = all == x ? all.copy() : all;
-        for (int b = 0; b < batch; b++) {
-            shrink[b] = samples == 0 ? 1f : (float) ((double) samples / (samples + 1));
-            samples++;
-            Kernels.get().scale(tokens * all.cols(), (float) Math.sqrt(2.0 / samples), scaled.data(), b * tokens * all.cols());
+        // A device is sent all sequences at once; the CPU gains nothing by it, and needs a copy of one sequence only.
+        int together = Kernels.get() instanceof DeviceKernels ? batch : 1;
+        for (int b = 0; b < batch; b += together) {
+            float[] shrink = new float[together];
+            Matrix part = all.rows(b * tokens, (b + together) * tokens);
+            for (int i = 0; i < together; i++) {
+                shrink[i] = samples == 0 ? 1f : (float) ((double) samples / (samples + 1));
+                samples++;
+                Kernels.get().scale(tokens * all.cols(), (float) Math.sqrt(2.0 / samples), part.data(), i * tokens * all.cols());
+            }
+            decided(() -> Kernels.get().syrkBatches(tokens, all.cols(), part.data(), all.cols(), shrink, sum.data(), sum.cols()));
         }
-        decided(() -> Kernels.get().syrkBatches(tokens, all.cols(), scaled.data(), all.cols(), shrink, sum.data(), sum.cols()));
     }
 
     /** Tokens of many sequences that were routed to an expert; a sample is a batch in which there was one. */
