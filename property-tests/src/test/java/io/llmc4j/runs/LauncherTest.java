@@ -76,6 +76,33 @@ class LauncherTest {
                 r.toString());
     }
 
+    /** --device and devices give Java the argument file of TORNADOVM_HOME, expanded from its template where a package has only that; nothing else does. */
+    @Test
+    void theArgumentFileOfAnSdk() throws Exception {
+        Path sdk = Files.createDirectories(dir.resolve("sdk"));
+        Files.createDirectories(sdk.resolve("share/java/tornado"));
+        Files.writeString(sdk.resolve("share/java/tornado/tornado-api-5.2.0-jdk21.jar"), "");
+        Files.writeString(sdk.resolve("tornado-argfile.template"), "-XX:+UseParallelGC\n-Dtornado.load.runtime.implementation=${TORNADOVM_HOME}\n");
+        Map<String, String> set = Map.of("TORNADOVM_HOME", sdk.toString());
+        Ran wrong = run(dir, set, LAUNCHER.toString(), "devices");
+        assertEquals(0, wrong.code(), wrong.err());
+        assertTrue(wrong.out().replaceAll("\\s+", " ").contains("the TornadoVM SDK at " + sdk + " is for JDK 21, and this is Java"), wrong.out());
+
+        Files.move(sdk.resolve("share/java/tornado/tornado-api-5.2.0-jdk21.jar"), sdk.resolve("share/java/tornado/tornado-api-5.2.0-jdk"
+                + Runtime.version().feature() + ".jar"));
+        Files.writeString(sdk.resolve("tornado-argfile"), "-XX:+UseParallelGC\n-Dtornado.load.runtime.implementation=here -XX:+UseCompactObjectHeaders\n");
+        Ran given = run(dir, set, LAUNCHER.toString(), "eval", ROOT.resolve("cli/samples/tiny-llama-en").toString(), "--device", "gpu:1");
+        assertEquals(2, given.code());
+        assertTrue(given.err().startsWith("--device gpu:1, but there is no device here: this Java runs with compact object headers"), given.err());
+        Ran notAsked = run(dir, set, LAUNCHER.toString(), "eval", ROOT.resolve("cli/samples/tiny-llama-en").toString(), "--device=cpu", "--data", "no such file");
+        assertEquals(2, notAsked.code());
+        Files.delete(sdk.resolve("tornado-argfile"));
+        Files.delete(sdk.resolve("tornado-argfile.template"));
+        Ran without = run(dir, set, LAUNCHER.toString(), "eval", ROOT.resolve("cli/samples/tiny-llama-en").toString(), "--device=gpu");
+        assertEquals(2, without.code());
+        assertTrue(without.err().contains("this Java was started without the SDK's argument file"), without.err());
+    }
+
     /** Law 1 of the house, from the outside: the same files for any number of threads, any vector width, and the kernels of the definition. */
     @Test
     void theSameBytesEverywhere() throws Exception {
