@@ -130,6 +130,16 @@ class MultiModalTest {
         assertEquals(4096, s.spec().contextLength());
     }
 
+    /** Fields that are said twice are said once; said otherwise the second time, they are refused. */
+    @Test
+    void fieldsThatSaversRepeat() {
+        Consumer<ObjectNode> repeat = n -> n.put("num_hidden_layers", 2).put("rms_norm_eps", 1e-5).put("hidden_act", "silu").put("vocab_size", 128);
+        ModelShape.of(config("qwen2-vl", "Qwen2VLForConditionalGeneration", repeat));
+        assertTrue(assertThrows(BadInput.class, () -> ModelShape.of(config("qwen2-vl", "Qwen2VLForConditionalGeneration", n -> n.put("num_hidden_layers", 3)))).getMessage()
+                .contains("num_hidden_layers"));
+        ModelShape.of(config("smolvlm", "SmolVLMForConditionalGeneration", n -> ((ObjectNode) n.get("text_config")).put("is_llama_config", true).put("pixel_shuffle_factor", 4)));
+    }
+
     private static String refused(String architecture, Consumer<ObjectNode> edit) {
         return assertThrows(BadInput.class, () -> ModelShape.of(config("llava", architecture, edit))).getMessage();
     }

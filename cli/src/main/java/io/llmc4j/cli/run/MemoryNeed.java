@@ -73,7 +73,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
-        return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2, states, OVERHEAD);
+        return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, OVERHEAD);
     }
 
     /**
@@ -102,6 +102,18 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
             most = Math.max(most, sum);
         }
         return most;
+    }
+
+    /** Experts that share a tensor wait outside the heap until the block's last one is there, in each directory of safetensors. */
+    private static long stacks(Job job) {
+        long sum = 0;
+        for (Outputs.Target t : job.targets()) {
+            Map<Integer, Long> blocks = new HashMap<>();
+            job.layers().stream().filter(PlannedRunLayer::stacked)
+                    .forEach(l -> blocks.merge(l.block(), (long) (l.weights() * (t.format().holdsCodes() ? job.bits(l) : 16) / 8), Long::sum));
+            sum += t.format().name().startsWith("gguf") ? 0 : blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
+        }
+        return sum;
     }
 
     /** With this much of the states in memory. */

@@ -38,12 +38,14 @@ public final class MultiModal implements Family {
         "projector_hidden_act", "vision_feature_layer", "vision_feature_select_strategy", "vision_aspect_ratio", "spatial_merge_size", "downsample_ratio",
         "scale_factor", "vision_start_token_id", "vision_end_token_id", "vision_token_id", "spatial_pool_mode", "spatial_pool_stride",
         "use_image_newline_parameter", "num_image_tokens", "dynamic_image_size", "force_image_size", "max_dynamic_patch", "min_dynamic_patch", "pad2square",
-        "ps_version", "select_layer", "template", "use_thumbnail", "system_message", "image_fold"};
+        "ps_version", "select_layer", "template", "use_thumbnail", "system_message", "image_fold", "vocab_size", "hidden_size"};
+    /** In text configs of Idefics 3 and SmolVLM: what their tower does, and a training setting. */
+    private static final String[] INNER = {"is_llama_config", "perceiver_config", "pixel_shuffle_factor", "neftune_noise_alpha", "use_resampler"};
     /** Those of LLaVA's own code. */
     private static final String[] LLAVA = {"mm_hidden_size", "mm_projector_type", "mm_projector_lr", "mm_use_im_start_end", "mm_use_im_patch_token",
         "mm_vision_tower", "mm_vision_select_layer", "mm_vision_select_feature", "mm_patch_merge_type", "mm_vision_tower_lr", "mm_resampler_type",
         "freeze_mm_mlp_adapter", "freeze_mm_vision_resampler", "image_aspect_ratio", "image_crop_resolution", "image_split_resolution", "tune_mm_mlp_adapter",
-        "tune_mm_vision_resampler", "unfreeze_mm_vision_tower", "tokenizer_model_max_length", "tokenizer_padding_side"};
+        "tune_mm_vision_resampler", "unfreeze_mm_vision_tower", "use_mm_proj", "pretrain_mm_mlp_adapter", "tokenizer_model_max_length", "tokenizer_padding_side"};
 
     @Override
     public String name() {
@@ -82,6 +84,9 @@ public final class MultiModal implements Family {
             String type = c.nested(key.get()).flatMap(t -> t.text("model_type")).orElse("llama");
             Map<String, Object> tied = c.has("tie_word_embeddings") ? Map.of("tie_word_embeddings", c.flagOr(false, "tie_word_embeddings")) : Map.of();
             HfConfig text = c.nested(key.get(), DEFAULTS.getOrDefault(type, Map.of()), tied).orElseThrow();
+            text.harmless(INNER);
+            // some savers repeat the text's fields beside it
+            c.json().properties().stream().filter(e -> e.getValue().equals(text.json().get(e.getKey()))).forEach(e -> c.harmless(e.getKey()));
             s = family(text).shape(text);
         } else {
             c.harmless(LLAVA);
