@@ -77,6 +77,10 @@ class TornadoSetupTest {
                 .startsWith("a native library of TornadoVM cannot be loaded (UnsatisfiedLinkError: no tornado-opencl in java.library.path)"));
         assertTrue(TornadoSetup.failed(new ExceptionInInitializerError(new RuntimeException(new ClassNotFoundException("uk.ac.TornadoCoreRuntime"))))
                 .startsWith("TornadoVM's API is here without its runtime (ClassNotFoundException: uk.ac.TornadoCoreRuntime)"));
+        // As TornadoVM 5.2.0 says it without a driver, and without its lib directory.
+        assertEquals(TornadoSetup.noDevice(), TornadoSetup.failed(new RuntimeException("\u001b[31m[WARNING] No OpenCL platforms found. Deoptimizing to sequential execution."
+                + "\u001b[0m")));
+        assertTrue(TornadoSetup.failed(new RuntimeException("[ERROR] OpenCL JNI Library not found")).startsWith("a native library of TornadoVM cannot be loaded"));
         assertTrue(TornadoSetup.failed(new NoClassDefFoundError("Could not initialize class X")).startsWith("TornadoVM did not start (NoClassDefFoundError"));
     }
 

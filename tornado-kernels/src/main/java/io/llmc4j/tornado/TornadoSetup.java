@@ -88,8 +88,12 @@ record TornadoSetup(Optional<String> home, boolean argumentFile, int javaFeature
             root = t;
             all += " " + t;
         }
-        String cause = root.getMessage() == null ? root.getClass().getSimpleName() : root.getClass().getSimpleName() + ": " + root.getMessage();
-        if (all.contains("UnsatisfiedLinkError")) {
+        String message = root.getMessage() == null ? "" : root.getMessage().replaceAll("\\x1b\\[[0-9;]*m", "").strip();
+        String cause = message.isEmpty() ? root.getClass().getSimpleName() : root.getClass().getSimpleName() + ": " + message;
+        if (all.matches("(?s).*No (OpenCL|SPIRV|PTX|CUDA|Metal|Level Zero).*(platform|device).*")) {
+            return noDevice();
+        }
+        if (all.contains("UnsatisfiedLinkError") || all.contains("JNI Library not found")) {
             return "a native library of TornadoVM cannot be loaded (" + cause + "): the SDK's lib directory has to be whole and for this system, and the driver's own "
                     + "library (libOpenCL, libcuda, libze_loader) installed";
         }
