@@ -8,6 +8,7 @@ import io.llmc4j.formats.hf.BlockLayout;
 import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.ModuleLayout;
 import io.llmc4j.formats.hf.StoredModule;
+import io.llmc4j.formats.hf.TensorFate;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -63,6 +64,9 @@ final class ConfigRules {
         all.add(quantized.tensorName(quantized.shape().ends().head()).replaceAll("\\.weight$", ""));
         all.add("lm_head");
         all.add(quantized.tensorName(quantized.shape().ends().embedding()).replaceAll("\\.weight$", ""));
+        List<String> carried = quantized.account().stream().filter(f -> f.fate() == TensorFate.Fate.CARRIED && f.tensor().endsWith(".weight"))
+                .filter(f -> quantized.store().get(f.tensor()).shape().rank() == 2).map(f -> f.tensor().replaceAll("\\.weight$", "")).toList();
+        all.addAll(carried);
         switch (method) {
             case "compressed-tensors" -> compressedTensors(coded, floats, all);
             case "awq" -> lists(strings(section.path("modules_to_not_convert")), "modules_to_not_convert", coded, floats, all, true);
