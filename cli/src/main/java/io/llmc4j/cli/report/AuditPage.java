@@ -13,7 +13,7 @@ import java.util.Locale;
 public final class AuditPage {
 
     private static final String STYLE = """
-            :root{color-scheme:light}
+            :root{color-scheme:light dark}
             body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:960px;margin:2rem auto;padding:0 1rem}
             h1{font-size:1.5rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.2rem 0 .5rem}
             p{margin:.5rem 0}.quiet{color:#555}
@@ -23,12 +23,15 @@ public final class AuditPage {
             th,td{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #e4e4e4;vertical-align:top}
             th{font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
             tr.bad td{background:#fdeff0}.scroll{overflow-x:auto}
-            dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
+            dl{display:grid;grid-template-columns:fit-content(16rem) minmax(0,1fr);gap:.2rem 1rem}dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
             ul{padding-left:1.2rem}li{margin:.3rem 0;overflow-wrap:anywhere}
             b.fault{color:#b00020}b.warning{color:#8a5a00}b.note{color:#555}
             svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:#333}svg .axis{fill:#555}
             .legend span{margin-right:1rem;white-space:nowrap;font-size:.85rem}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
-            summary{cursor:pointer}
+            summary{cursor:pointer}.scroll svg{min-width:34rem}
+            @media (max-width:40rem){dl{display:block}dt{margin-top:.5rem}}
+            @media (prefers-color-scheme:dark){body{background:#16181c;color:#e4e4e4}.quiet,dt,b.note{color:#a8a8a8}.sound{background:#143222}.unsound,tr.bad td{background:#3a1a1e}
+            th,td{border-color:#3a3d42}b.fault{color:#ff8088}b.warning{color:#f0c060}svg{background:#fff;border-radius:4px}}
             """;
 
     private AuditPage() {
@@ -48,10 +51,10 @@ public final class AuditPage {
         List<LayerAudit> drawn = r.quantizedLayers().isEmpty() ? r.layers() : r.quantizedLayers();
         if (!drawn.isEmpty()) {
             s.append("<h2>Error by layer</h2>\n<p class=\"quiet\">Signal-to-noise ratio of each layer's weights in decibels: higher is closer to the original, and 6 dB more is half the "
-                    + "error. Every bit of a code is worth about 6 dB. A ringed point has a fault.</p>\n").append(AuditCharts.byLayer(drawn)).append('\n');
+                    + "error. Every bit of a code is worth about 6 dB. A ringed point has a fault.</p>\n").append(scrolled(AuditCharts.byLayer(drawn)));
             s.append("<h2>Error by kind of layer</h2>\n<p class=\"quiet\">Mean relative error of the weights. The black tick is what plain rounding to the nearest value on the same grid "
                     + "would give. Methods that look at real inputs, such as GPTQ, may lie a little beyond it on purpose; a bar far beyond it is not.</p>\n")
-                    .append(AuditCharts.byKindOfLayer(drawn)).append('\n');
+                    .append(scrolled(AuditCharts.byKindOfLayer(drawn)));
         }
         r.data().ifPresent(d -> data(d, s));
         r.reproduced().ifPresent(d -> reproduced(d, s));
@@ -60,6 +63,11 @@ public final class AuditPage {
         }
         words(s);
         return s.append("</body></html>\n").toString();
+    }
+
+    /** A chart stays readable on a narrow screen: it scrolls instead of shrinking. */
+    private static String scrolled(String chart) {
+        return "<div class=\"scroll\">" + chart + "</div>\n";
     }
 
     private static String e(String text) {
@@ -110,7 +118,7 @@ public final class AuditPage {
         item(s, "mean divergence of the next token's distribution", String.format(Locale.ROOT, "%.5f nats (Kullback-Leibler)", d.divergence()));
         item(s, "hidden states", d.parting() < 0 ? "nowhere part" : "part in block " + d.parting());
         s.append("</dl>\n<p class=\"quiet\">Relative difference of the two models' hidden states after each block. It usually grows slowly; a jump says where to look.</p>\n")
-                .append(AuditCharts.states(d.blockErrors(), d.parting())).append('\n');
+                .append(scrolled(AuditCharts.states(d.blockErrors(), d.parting())));
     }
 
     private static void reproduced(CodeDifference d, StringBuilder s) {
