@@ -5,6 +5,7 @@ import io.llmc4j.cli.config.Nearest;
 import io.llmc4j.cli.config.SpecialKeys;
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.run.Available;
+import io.llmc4j.cli.run.Carriers;
 import io.llmc4j.engine.BadInput;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -41,9 +42,9 @@ final class MethodsCommand implements Callable<Integer> {
     }
 
     private static void all(PrintWriter out) {
-        Table table = new Table("method", "paper", "stage", "needs", "weights", "activations", "here", "use it for");
+        Table table = new Table("method", "paper", "stage", "needs", "weights", "activations", "exports", "use it for");
         for (MethodCard c : MethodCard.all()) {
-            table.row(c.name(), c.paper(), c.stage(), c.needs(), c.weights(), c.acts(), Available.method(c.name()) ? "yes" : "not yet", c.use());
+            table.row(c.name(), c.paper(), c.stage(), c.needs(), c.weights(), c.acts(), Carriers.text(c.name()), c.use());
         }
         table.print(out);
         out.println();
@@ -54,6 +55,7 @@ final class MethodsCommand implements Callable<Integer> {
         out.println(c.name() + ": " + c.title() + (c.paper().equals("-") ? "" : " (" + (c.paper().matches("[0-9.]+") ? "arXiv " : "") + c.paper() + ")"));
         out.println("stage: " + c.stage() + "; needs: " + c.needs() + "; weights: " + c.weights() + "; activations: " + c.acts());
         out.println("use it for: " + c.use());
+        out.println("exports that can carry it: " + String.join(", ", Carriers.of(c.name())) + (c.name().equals("GPTQ") ? "; with act-order and dynamic groups vllm, compressed-tensors, gptq and gptq_v2 only, and floats" : ""));
         if (!Available.method(c.name())) {
             out.println("this method is not here yet");
         }

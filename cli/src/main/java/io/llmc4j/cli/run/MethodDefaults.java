@@ -27,6 +27,15 @@ final class MethodDefaults {
                 s.put("blocksize", 128);
                 s.put("true_sequential", true);
             }
+            case "OWQ" -> {
+                s.put("owq", true);
+                s.put("actorder", false);
+                s.put("static_groups", false);
+                s.put("percdamp", 0.01);
+                s.put("blocksize", 128);
+                s.put("true_sequential", true);
+                s.put("n_outs", List.of(6));
+            }
             case "SmoothQuant" -> s.put("alpha", 0.5);
             case "OsPlus" -> s.put("true_sequential", true);
             case "OmniQuant" -> {
@@ -120,6 +129,6 @@ final class MethodDefaults {
 
     /** Whether the next block should see the quantized block's output. */
     static boolean quantOut(String method) {
-        return List.of("Awq", "GPTQ", "OsPlus", "OmniQuant", "TesseraQ", "NormTweaking", "SpQR").contains(method);
+        return List.of("Awq", "GPTQ", "OWQ", "OsPlus", "OmniQuant", "TesseraQ", "NormTweaking", "SpQR").contains(method);
     }
 }

@@ -8,6 +8,7 @@ import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.method.Method;
 import io.llmc4j.engine.method.MethodInfo;
 import io.llmc4j.engine.method.Methods;
+import io.llmc4j.engine.method.OnlineRotation;
 import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.pipeline.IgnoredLayers;
 import io.llmc4j.engine.pipeline.InnerSites;
@@ -19,6 +20,7 @@ import io.llmc4j.engine.pipeline.SchemePlan;
 import io.llmc4j.engine.pipeline.TargetBits;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.Quantizer;
+import io.llmc4j.formats.export.ExportFormat;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.PlannedLayer;
 import io.llmc4j.formats.hf.HfConfig;
@@ -132,13 +134,14 @@ public final class Resolver {
         if (run.sites().any() && !targets.isEmpty()) {
             notices.add("quant.act: what is rounded inside attention and before activation functions is evaluated here, and no written format speaks of it");
         }
-        Optional<BitTarget> target = config.quant().flatMap(LlmcConfig.Quant::target).map(t -> BitTarget.of(t, layers, targets, l -> planned(l, steps)));
+        checkOnlineRotation(steps);
+        Optional<BitTarget> target = config.quant().flatMap(LlmcConfig.Quant::target).map(t -> BitTarget.of(t, layers, targets, l -> planned(l, run)));
         target.ifPresentOrElse(t -> {
             if (config.quant().get().target().get().widths().isEmpty() && t.widths().size() < TargetBits.WIDTHS.size()) {
                 notices.add("target bits chooses among " + BitTarget.list(t.widths()) + ", which the output can carry");
             }
         }, () -> {
-            List<PlannedLayer> planned = layers.stream().map(l -> planned(l, steps)).toList();
+            List<PlannedLayer> planned = layers.stream().map(l -> planned(l, run)).toList();
             targets.forEach(t -> Exports.check(t.format(), planned, kv));
         });
         if (kv.isPresent() && !kv.get().scheme().isStatic() && !targets.isEmpty()) {
@@ -156,11 +159,38 @@ public final class Resolver {
     }
 
     /** A layer as the rules of formats see it. */
-    private static PlannedLayer planned(PlannedRunLayer l, List<MethodStep> steps) {
-        boolean actOrder = steps.stream().anyMatch(s -> Boolean.TRUE.equals(s.special().get("actorder")) && !Boolean.TRUE.equals(s.special().get("static_groups")));
+    private static PlannedLayer planned(PlannedRunLayer l, RunConfig run) {
+        boolean actOrder = run.methods().stream().anyMatch(s -> Boolean.TRUE.equals(s.special().get("actorder")) && !Boolean.TRUE.equals(s.special().get("static_groups")));
         Optional<QuantScheme> weight = l.scheme().quantized() ? l.scheme().weight() : Optional.empty();
         return new PlannedLayer(l.fullName(), l.role(), l.out(), l.in(), weight, weight.flatMap(w -> l.scheme().activation()), actOrder,
-                weight.map(w -> Quantizer.of(w).whyNoCodes()).orElse(""), l.stacked());
+                weight.map(w -> whyNoCodes(w, run)).orElse(""), l.stacked());
+    }
+
+    private static String whyNoCodes(QuantScheme weight, RunConfig run) {
+        for (MethodStep s : run.methods()) {
+            String why = Methods.named(s.name()).whyNoCodes(run.options(s));
+            if (!why.isEmpty()) {
+                return why;
+            }
+        }
+        return Quantizer.of(weight).whyNoCodes();
+    }
+
+    /** No server rotates inputs; floats can be saved for a second run that does. */
+    private void checkOnlineRotation(List<MethodStep> steps) {
+        if (steps.stream().noneMatch(s -> Boolean.TRUE.equals(s.special().get(OnlineRotation.KEY)))) {
+            return;
+        }
+        List<String> codes = targets.stream().map(Outputs.Target::format).filter(ExportFormat::holdsCodes).map(ExportFormat::name).toList();
+        if (!codes.isEmpty()) {
+            throw BadInput.of(BadInput.Common.FORMAT, "special.online_rotate: inputs of output and down projections are rotated while the model runs, which no reader of %s does; "
+                    + "set it to False, or save floats for a further run: %s can", String.join(", ", codes),
+                    String.join(", ", Exports.all().stream().filter(f -> !f.holdsCodes() && !f.name().equals("trtllm")).map(ExportFormat::name).toList()));
+        }
+        if (!targets.isEmpty()) {
+            notices.add("special.online_rotate: what is saved is a rotated model, whose inputs of output and down projections have to be rotated wherever it runs; "
+                    + "a further run with online_rotate: True does that, other loaders do not");
+        }
     }
 
     private void checkMethods(Problems problems) {

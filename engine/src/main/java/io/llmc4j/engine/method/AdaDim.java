@@ -27,6 +27,11 @@ public final class AdaDim implements Method {
     }
 
     @Override
+    public String whyNoCodes(MethodOptions options) {
+        return "AdaDim may give a layer ranges along its input channels, across the rows";
+    }
+
+    @Override
     public List<Stage> recipe(MethodOptions options) {
         return List.of(new Dimension());
     }

@@ -43,6 +43,11 @@ final class Gptq implements Method {
     }
 
     @Override
+    public String whyNoCodes(MethodOptions options) {
+        return owq || options.flag("owq", false) ? "OWQ keeps input columns in float" : "";
+    }
+
+    @Override
     public List<Stage> recipe(MethodOptions o) {
         boolean keep = owq || o.flag("owq", false);
         List<Integer> kept = o.numbers("n_outs").stream().map(Double::intValue).toList();

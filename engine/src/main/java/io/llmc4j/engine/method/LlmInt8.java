@@ -34,6 +34,11 @@ public final class LlmInt8 implements Method {
     }
 
     @Override
+    public String whyNoCodes(MethodOptions options) {
+        return options.schemes().activations().isEmpty() ? "" : "LLM.int8() splits every input while the model runs";
+    }
+
+    @Override
     public List<Stage> recipe(MethodOptions options) {
         double threshold = options.number("threshold", 6.0);
         if (!(threshold > 0)) {

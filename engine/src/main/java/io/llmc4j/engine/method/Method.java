@@ -18,4 +18,9 @@ public interface Method {
      * read. An empty recipe rounds every layer to nearest by its scheme.
      */
     List<Stage> recipe(MethodOptions options);
+
+    /** Why formats of codes cannot hold what it makes, one clause; empty when they can. */
+    default String whyNoCodes(MethodOptions options) {
+        return "";
+    }
 }

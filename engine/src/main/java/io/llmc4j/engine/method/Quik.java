@@ -34,6 +34,11 @@ public final class Quik implements Method {
     }
 
     @Override
+    public String whyNoCodes(MethodOptions options) {
+        return options.integer("fp_features", 256) == 0 ? "" : "QUIK keeps input channels in float, of weights and of activations";
+    }
+
+    @Override
     public List<Stage> recipe(MethodOptions options) {
         int features = options.integer("fp_features", 256);
         double threshold = options.number("fp_threshold", 0);

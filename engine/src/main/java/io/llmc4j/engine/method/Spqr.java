@@ -29,6 +29,12 @@ final class Spqr implements Method {
     }
 
     @Override
+    public String whyNoCodes(MethodOptions options) {
+        boolean none = "inf".equals(options.special().get("relative_threshold")) || options.number("relative_threshold", 0.2) == Double.POSITIVE_INFINITY;
+        return none ? "" : "SpQR keeps single weights in float beside the codes (relative_threshold: inf keeps none)";
+    }
+
+    @Override
     public List<Stage> recipe(MethodOptions options) {
         QuantScheme second = QuantScheme.integer(3, false, Granularity.perGroup(16)).withRoundZeroPoint(false);
         double threshold = options.has("relative_threshold") && "inf".equals(options.special().get("relative_threshold")) ? Double.POSITIVE_INFINITY

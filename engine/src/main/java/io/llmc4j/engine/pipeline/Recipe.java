@@ -6,6 +6,7 @@ import io.llmc4j.engine.method.MethodInfo;
 import io.llmc4j.engine.method.Methods;
 import io.llmc4j.engine.method.Need;
 import io.llmc4j.engine.method.Needs;
+import io.llmc4j.engine.method.OnlineRotation;
 import io.llmc4j.engine.method.Stage;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,10 @@ record Recipe(List<Stage> stages, boolean needsData) {
             if (m.info().data() == MethodInfo.Data.ALWAYS && config.calibration().isEmpty()) {
                 throw BadInput.of(BadInput.Common.CONFIG, "%s needs calibration data; add a calib section, or --calib", m.name());
             }
+        }
+        boolean rotates = config.methods().stream().anyMatch(s -> List.of("QuaRot", "SpinQuant").contains(Methods.named(s.name()).name()));
+        if (!rotates && config.methods().stream().anyMatch(s -> Boolean.TRUE.equals(s.special().get(OnlineRotation.KEY)))) {
+            stages.addFirst(new OnlineRotation());
         }
         boolean staticCache = config.kvCache().isPresent() && config.kvCache().get().scheme().isStatic();
         if (staticCache && config.calibration().isEmpty()) {

@@ -53,6 +53,15 @@ public final class RotationRules {
         }
     }
 
+    /** For a model that is rotated already: whether its inputs can be rotated while it runs. */
+    public static void checkInputs(ModelSpec spec, Block first) {
+        List<String> why = new ArrayList<>();
+        online(spec, first, why);
+        if (!why.isEmpty()) {
+            throw BadInput.of(BadInput.Common.NOT_SUPPORTED, "special.online_rotate for family %s: %s; set it to False", spec.family(), String.join("; ", why));
+        }
+    }
+
     private static void online(ModelSpec spec, Block first, List<String> why) {
         AttentionSpec a = first.spec().attention();
         boolean linearDown = first.linear(Role.DOWN).isPresent() && first.spec().feedForward().gated();

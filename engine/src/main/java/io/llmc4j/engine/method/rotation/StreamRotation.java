@@ -134,14 +134,21 @@ public record StreamRotation(Rotation q, boolean online) {
         Hadamard wide = Hadamard.forSize(down.in());
         wide.transformRows(down.weight());
         down.weightChanged();
-        down.setInputRotation(wide::transformRows);
 
         Linear v = b.linear(Role.V).orElseThrow();
         headsOfOutput(v, a.valueDim());
         Linear o = b.linear(Role.O).orElseThrow();
         Hadamard.forSize(o.in()).transformRows(o.weight());
         o.weightChanged();
-        o.setInputRotation(new AcrossHeads(a.heads(), a.valueDim()));
+        rotateInputs(b);
+    }
+
+    /** Only what happens while the model runs: for a block whose weights are those of a rotated model already. */
+    public static void rotateInputs(Block b) {
+        AttentionSpec a = b.spec().attention();
+        Linear down = b.linear(Role.DOWN).orElseThrow();
+        down.setInputRotation(Hadamard.forSize(down.in())::transformRows);
+        b.linear(Role.O).orElseThrow().setInputRotation(new AcrossHeads(a.heads(), a.valueDim()));
     }
 
     /** Walsh-Hadamard inside every head of the output of a value projection, bias included. */
