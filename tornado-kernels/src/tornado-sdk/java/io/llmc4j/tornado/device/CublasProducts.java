@@ -10,6 +10,7 @@ import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
+import uk.ac.manchester.tornado.api.exceptions.TornadoInternalError;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.cublas.CuBlas;
 
@@ -31,7 +32,7 @@ final class CublasProducts implements LibraryProducts {
             try {
                 plan.freeDeviceMemory();
                 plan.close();
-            } catch (TornadoExecutionPlanException e) {
+            } catch (TornadoExecutionPlanException | RuntimeException | TornadoInternalError e) {
                 // Of no more use; the process's end frees what it still holds.
             }
         }
@@ -62,7 +63,7 @@ final class CublasProducts implements LibraryProducts {
             // Sent along, so that a call that did not happen brings this back.
             e.c.init(Float.NaN);
             e.plan.execute();
-        } catch (RuntimeException | LinkageError x) {
+        } catch (RuntimeException | LinkageError | TornadoInternalError x) {
             entries.remove(key);
             throw new DeviceFailure(DeviceFailure.Kind.OTHER, "cuBLAS: " + x, x);
         }

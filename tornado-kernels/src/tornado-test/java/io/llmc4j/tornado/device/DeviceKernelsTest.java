@@ -19,6 +19,8 @@ import io.llmc4j.tornado.DeviceFailure;
 import io.llmc4j.tornado.Form;
 import io.llmc4j.tornado.Grid;
 import io.llmc4j.tornado.Panel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -30,6 +32,7 @@ import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /** Every kernel on the first device, against the scalar definitions, twice in this process. */
 class DeviceKernelsTest {
@@ -136,6 +139,33 @@ class DeviceKernelsTest {
             DeviceFailure e = assertThrows(DeviceFailure.class, () -> p.launch(65, 1, 64, 1, 64));
             assertEquals(DeviceFailure.Kind.LAUNCH, e.kind());
         }
+    }
+
+    /** Not a kernel: strings are nothing that TornadoVM compiles. */
+    public static void notAKernel(KernelContext context, IntArray sizes, IntArray done) {
+        int i = context.globalIdx;
+        done.set(0, sizes.get(0) + String.valueOf(i).length());
+    }
+
+    @Test
+    void aKernelThatDoesNotBuildIsAFailureAndNeverJava() {
+        KernelContext context = new KernelContext();
+        DeviceFailure e = assertThrows(DeviceFailure.class, () -> {
+            try (Program p = new Program(tornado(), (g, q) -> g.task("t", DeviceKernelsTest::notAKernel, context, q.sizes, q.done))) {
+                p.run(new Grid(1, 1, 1, 1));
+            }
+        });
+        assertEquals(DeviceFailure.Kind.BUILD, e.kind());
+    }
+
+    @Test
+    void outOfMemoryIsTold() throws Exception {
+        Process p = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin/java").toString(), "@" + System.getenv("TORNADOVM_HOME") + "/tornado-argfile",
+                "--add-modules", "jdk.incubator.vector", "-cp", System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                LittleMemory.class.getName()).redirectErrorStream(true).start();
+        String out = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, p.waitFor(), out);
+        assertTrue(out.contains("OUTCOME OUT_OF_MEMORY and nothing written, right"), out);
     }
 
     @Test

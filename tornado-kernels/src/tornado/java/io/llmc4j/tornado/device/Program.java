@@ -17,6 +17,7 @@ import uk.ac.manchester.tornado.api.exceptions.TornadoBailoutRuntimeException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoCompilationException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoExecutionPlanException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoInliningException;
+import uk.ac.manchester.tornado.api.exceptions.TornadoInternalError;
 import uk.ac.manchester.tornado.api.exceptions.TornadoMemoryException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoOutOfMemoryException;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -119,8 +120,8 @@ final class Program implements AutoCloseable {
         try {
             plan.freeDeviceMemory();
             plan.close();
-        } catch (TornadoExecutionPlanException e) {
-            // The plan is of no more use, and the process's end frees what it still holds.
+        } catch (TornadoExecutionPlanException | RuntimeException | TornadoInternalError e) {
+            // A plan that failed may not know its buffers any more. It is not used again, and the process's end frees what it still holds.
         }
     }
 }
