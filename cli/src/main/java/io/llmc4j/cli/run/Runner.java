@@ -79,7 +79,8 @@ public final class Runner {
         int blocks = job.shape().spec().blocks();
         Fingerprint fingerprint = Fingerprints.of(job);
         try (RunJournal journal = resume ? RunJournal.resume(place.get(), fingerprint, blocks) : RunJournal.begin(place.get(), fingerprint, blocks, overwrite);
-             StopHook hook = StopHook.install(journal, err)) {
+             StopHook hook = StopHook.install(journal, err);
+             HeapKeeper keeper = HeapKeeper.start(MemoryNeed.of(job, job.run().memory().chunkTokens()).heap())) {
             if (resume && journal.boundary().isEmpty()) {
                 progress.say("there is no unfinished run into " + place.get().output() + "; starting from the beginning");
             }
