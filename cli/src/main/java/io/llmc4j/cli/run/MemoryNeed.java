@@ -25,7 +25,7 @@ import java.util.Optional;
  */
 record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, long overhead) {
 
-    private static final long OVERHEAD = 300_000_000L;
+    private static final long OVERHEAD = 380_000_000L;
     /** States below this make a run that does nothing but read and write them. */
     private static final long LEAST_STATES = 64_000_000L;
     /** Rows of an expert's input that wait for their sum. */
