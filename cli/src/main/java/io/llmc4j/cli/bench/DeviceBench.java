@@ -16,7 +16,7 @@ public final class DeviceBench {
 
     private static final int ROUNDS = 3;
     /** Until the compiler has surely compiled it. */
-    private static final long LEAST_NANOS = 700_000_000L;
+    private static final long LEAST_NANOS = 2_000_000_000L;
 
     private DeviceBench() {
     }
