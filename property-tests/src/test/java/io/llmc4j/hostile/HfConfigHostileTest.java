@@ -101,6 +101,13 @@ class HfConfigHostileTest {
         }
     }
 
+    /** Found by fuzzing: BLOOM's width was divided by it before it was looked at. */
+    @Test
+    void noHeadsAreRefused() {
+        BadInput e = assertThrows(BadInput.class, () -> ModelShape.of(edited("bloom-12heads", n -> n.put("n_head", 0))));
+        assertTrue(e.getMessage().contains("n_head"), e.getMessage());
+    }
+
     @Test
     void unknownFieldsThatAreOffAreNothing() {
         ModelShape.of(edited("qwen3", n -> n.put("use_memory_attention", false).putNull("vision").put("some_dropout", 0.1)));

@@ -95,6 +95,15 @@ class YamlTest {
         assertTrue(assertThrows(BadInput.class, () -> YamlReader.read(dir.resolve("none.yml"))).getMessage().endsWith("there is no such file"));
     }
 
+    /** The library's buffer has 1024 characters; a character of two that lies across its end is one like others. */
+    @Test
+    void pairsOfSurrogatesAnywhere() {
+        for (int n = 1000; n < 1050; n++) {
+            String text = "a: " + "x".repeat(n) + "\uD83D\uDE00";
+            assertEquals("x".repeat(n) + "\uD83D\uDE00", ((Yaml.Scalar) YamlReader.document("s.yml", text).entries().get("a").value()).text());
+        }
+    }
+
     /** Mutations of a real file end in a document or in our own error, never in another exception. */
     @Test
     void mutationsNeverEscape() throws Exception {

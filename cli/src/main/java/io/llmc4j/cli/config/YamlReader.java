@@ -75,8 +75,9 @@ public final class YamlReader {
 
     /** Any value; an empty text is a null scalar. */
     public static Yaml parse(String source, String text) {
+        // The library reads in pieces, and fails where a piece ends within a pair of surrogates: one piece for all.
         LoadSettings settings = LoadSettings.builder().setLabel(source).setUseMarks(true).setCodePointLimit(LARGEST_FILE)
-                .setAllowRecursiveKeys(false).setAllowNonScalarKeys(true).setMaxAliasesForCollections(10_000).build();
+                .setBufferSize(text.length() + 2).setAllowRecursiveKeys(false).setAllowNonScalarKeys(true).setMaxAliasesForCollections(10_000).build();
         try {
             Optional<Node> root = new Compose(settings).composeString(text);
             return root.isEmpty() ? new Yaml.Scalar("", true, new Mark(source, 1, 1)) : new YamlReader(source).convert(root.get(), 0);

@@ -1,5 +1,6 @@
 package io.llmc4j.formats.hf;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.model.ModelSpec;
 import java.util.List;
 
@@ -28,9 +29,20 @@ public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> bloc
     public static ModelShape of(HfConfig config) {
         Family family = Families.of(config);
         config.only("is_causal", true);
+        requireHeads(config);
         ModelShape shape = family.shape(config);
         config.finish();
         return shape;
+    }
+
+    /** Families divide by their number of heads, under whichever name they have it. */
+    private static void requireHeads(HfConfig config) {
+        for (String key : List.of("num_attention_heads", "n_head", "n_heads", "num_heads")) {
+            JsonNode heads = config.json().path(key);
+            if (heads.isNumber() && heads.asLong() < 1) {
+                throw config.wrong(key, heads.asText(), "integers above 0");
+            }
+        }
     }
 
     /** Values of all weights, norms and tables; biases of linear layers are not counted: a config does not tell which there are. */
