@@ -101,6 +101,24 @@ class DataTest {
         assertEquals(EXPECTED, read(dataset("parquet/part-" + compression + ".parquet")));
     }
 
+    /** The native decompressor trusts the length inside of a page: one that its header contradicts must not reach it. */
+    @Test
+    void damagedSnappyPagesAreRefused() throws Exception {
+        byte[] sound = Files.readAllBytes(dataset("parquet/part-snappy.parquet"));
+        int refused = 0;
+        for (int at = 392; at < 540; at++) {    // the pages of a column of strings
+            byte[] damaged = sound.clone();
+            damaged[at] ^= 0x40;
+            Path f = Files.write(dir.resolve("damaged.parquet"), damaged);
+            try {
+                read(f);
+            } catch (BadInput e) {
+                refused += e.getMessage().contains("a Snappy page of") ? 1 : 0;
+            }
+        }
+        assertTrue(refused > 0, "no page's length was damaged");
+    }
+
     @Test
     void parquetFoldersAndBrokenOnes() throws Exception {
         assertEquals(4 * EXPECTED.size(), read(dataset("parquet")).size());

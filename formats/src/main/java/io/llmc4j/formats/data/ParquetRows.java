@@ -29,8 +29,9 @@ final class ParquetRows {
     static List<String> read(List<Path> files, Optional<String> field) {
         List<String> rows = new ArrayList<>();
         for (Path f : files) {
-            try (ParquetFileReader reader = ParquetFileReader.open(new BoundedInputFile(f))) {
-                add(reader, field, f, rows);
+            BoundedInputFile input = new BoundedInputFile(f);
+            try (ParquetFileReader reader = ParquetFileReader.open(input)) {
+                add(reader, input, field, f, rows);
             } catch (BadInput e) {
                 throw e;
             } catch (IOException | RuntimeException e) {
@@ -40,7 +41,7 @@ final class ParquetRows {
         return rows;
     }
 
-    private static void add(ParquetFileReader reader, Optional<String> field, Path file, List<String> rows) {
+    private static void add(ParquetFileReader reader, BoundedInputFile input, Optional<String> field, Path file, List<String> rows) throws IOException {
         List<String> names = new ArrayList<>();
         for (ColumnSchema c : reader.getFileSchema().getColumns()) {
             names.add(c.fieldPath().toString());
@@ -52,6 +53,7 @@ final class ParquetRows {
         if (column.type() != PhysicalType.BYTE_ARRAY || column.maxRepetitionLevel() > 0) {
             throw BadInput.of(DataError.NOT_SUPPORTED, "%s: column '%s' is of type %s, expected plain strings", file, name, column.type());
         }
+        SnappyPages.check(input, reader.getFileMetaData(), column.columnIndex());
         long limit = Runtime.getRuntime().maxMemory() / 2;
         long chars = 0;
         try (RowReader r = reader.buildRowReader().projection(ColumnProjection.columns(name)).build()) {
