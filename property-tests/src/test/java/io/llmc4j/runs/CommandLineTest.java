@@ -79,6 +79,7 @@ class CommandLineTest {
         assertTrue(refused("inspect", "x", "--jsno").err().contains("did you mean --json"));
         assertEquals("", run().out());
         assertTrue(refused("quantize", SAMPLE, "--method", "qptq", "--out", dir.resolve("o")).err().contains("did you mean 'GPTQ'?"));
+        assertTrue(refused("quantize", SAMPLE, "--method", "wanda", "--out", dir.resolve("o")).err().contains("run --config"));
         assertTrue(refused("quantize", SAMPLE, "--method", "rtn", "--export", "vlm", "--out", dir.resolve("o")).err().contains("did you mean 'vllm'?"));
         assertTrue(refused("methods", "ompiquant").err().contains("did you mean 'OmniQuant'?"));
     }
