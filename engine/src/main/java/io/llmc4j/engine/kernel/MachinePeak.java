@@ -19,6 +19,8 @@ public final class MachinePeak {
     /** What the copies of one task are: long enough that handing out tasks costs nothing. */
     private static final int COPY_GRAIN = 1 << 20;
     private static final int TRIES = 12;
+    /** Tries go on so long: the compiler needs a part of it, and other work on the machine comes and goes. */
+    private static final long LEAST_NANOS = 500_000_000L;
 
     /** Where a chain leaves its sum, so that it is not dead code. Never read. */
     @SuppressWarnings("unused")
@@ -35,7 +37,8 @@ public final class MachinePeak {
     public static double flops(LongSupplier clock) {
         int tasks = 64 * Parallel.threads();
         double best = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < 3 * TRIES; i++) {
+        long end = System.nanoTime() + LEAST_NANOS;
+        for (int i = 0; i < TRIES || System.nanoTime() < end; i++) {
             long start = clock.getAsLong();
             Parallel.forEach(tasks, t -> sink = chains(0.5f + t));
             best = Math.min(best, (clock.getAsLong() - start) / 1e9);
@@ -53,7 +56,8 @@ public final class MachinePeak {
         float[] to = new float[COPY_FLOATS];
         Arrays.fill(from, 1f);
         double best = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < TRIES; i++) {
+        long end = System.nanoTime() + LEAST_NANOS;
+        for (int i = 0; i < TRIES || System.nanoTime() < end; i++) {
             long start = clock.getAsLong();
             Parallel.forRange(COPY_FLOATS, COPY_GRAIN, (lo, hi) -> System.arraycopy(from, lo, to, lo, hi - lo));
             best = Math.min(best, (clock.getAsLong() - start) / 1e9);
