@@ -10,11 +10,18 @@ public final class MethodNames {
     private static final List<String> ALL = List.of("RTN", "Awq", "GPTQ", "SmoothQuant", "OsPlus", "OmniQuant", "TesseraQ", "HQQ", "SpQR", "DGQ", "QUIK",
             "LlmInt8", "NormTweaking", "AdaDim", "Quarot", "SpinQuant", "OWQ");
 
+    private static final List<String> PRUNING = List.of("Magnitude", "Wanda", "ShortGPT");
+
     private MethodNames() {
     }
 
     public static List<String> all() {
         return ALL;
+    }
+
+    /** Those that remove weights; a configuration names them under sparse. */
+    public static List<String> pruning() {
+        return PRUNING;
     }
 
     /** "awq", "AWQ", "os+", "llm.int8", "norm-tweaking" to LLMC's name. */

@@ -7,7 +7,7 @@ import java.util.Optional;
 /** {@code sparse}: pruning. Token reduction and sparse key-value caches are known and refused. */
 final class SparseReader {
 
-    private static final List<String> METHODS = List.of("Magnitude", "Wanda", "ShortGPT");
+    private static final List<String> METHODS = MethodNames.pruning();
     private static final List<String> REFUSED = List.of("Dense", "TokenReduction");
 
     private SparseReader() {

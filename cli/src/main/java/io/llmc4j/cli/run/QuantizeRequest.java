@@ -40,13 +40,12 @@ public record QuantizeRequest(Path model, List<String> methods, String bits, Opt
                               ExpertRules experts, Optional<Double> targetBits, List<Integer> targetWidths) {
 
     private static final int LONGEST_WINDOW = 2048;
-    private static final List<String> PRUNING = List.of("magnitude", "wanda", "shortgpt");
 
     /** The configuration. Throws BadInput (USAGE) for options that contradict each other; all else is the configuration's to check. */
     public Yaml.Mapping document() {
         List<String> names = new ArrayList<>();
         for (String m : methods) {
-            if (PRUNING.contains(m.toLowerCase(Locale.ROOT))) {
+            if (MethodNames.pruning().stream().anyMatch(m::equalsIgnoreCase)) {
                 throw BadInput.of(BadInput.Common.USAGE, "--method %s removes weights, it does not quantize; it has a configuration of its own: run --config FILE with "
                         + "'sparse: {method: …}', as in cli/src/main/resources/configs/%s.yml", m, m.toLowerCase(Locale.ROOT));
             }
