@@ -7,6 +7,7 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -42,9 +43,7 @@ public record AutoAwqFormat(String name, String directory, String description) i
         }
         QuantScheme w = layer.weight().get();
         Granularity.Kind kind = w.granularity().kind();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (!w.isInteger() || w.bits() != 4) {
             out.add(w.format() + " weights: it takes 4-bit integers");
         } else if (w.symmetric()) {
@@ -52,15 +51,9 @@ public record AutoAwqFormat(String name, String directory, String description) i
         } else if (!w.roundZeroPoint()) {
             out.add("real-valued zero points: it takes integers");
         }
-        if (kind != Granularity.Kind.PER_GROUP && kind != Granularity.Kind.PER_CHANNEL) {
-            out.add("scales " + kind + ": it takes them per group or channel");
-        }
-        if (layer.activation().isPresent()) {
-            out.add("rounded activations: it is for weights alone");
-        }
-        if (layer.actOrder()) {
-            out.add("act-order groups: it has no order of columns; static_groups: true gives contiguous ones");
-        }
+        LayerRules.groupsOrChannels(layer, out);
+        LayerRules.weightsAlone(layer, out);
+        LayerRules.contiguousGroups(layer, out);
         if (layer.out() % 32 != 0) {
             out.add("out_features " + layer.out() + ": it takes multiples of 32");
         }

@@ -8,6 +8,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.ModuleToWrite;
@@ -70,9 +71,7 @@ public record BitsAndBytesFormat(String name) implements ModuleFormat {
             return out;
         }
         QuantScheme w = layer.weight().get();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (!w.isInteger() || w.bits() != 8 || !w.symmetric() || w.granularity().kind() != Granularity.Kind.PER_CHANNEL) {
             out.add(w.format() + (w.symmetric() ? " symmetric " : " asymmetric ") + w.granularity().kind() + " weights: it takes 8 bits, symmetric, per channel");
         }

@@ -6,6 +6,7 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.ScaleFormat;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.FusedParts;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -43,9 +44,7 @@ public record CompressedTensorsFormat(String name, String directory, String desc
             return out;
         }
         QuantScheme w = layer.weight().get();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         switch (w.format()) {
             case NumberFormat.Int i -> integers(layer, w, out);
             case NumberFormat.Float f -> floats(layer, w, f, out);

@@ -8,6 +8,7 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -49,21 +50,14 @@ public record GptqFormat(String name, String directory, String description, bool
             return out;
         }
         QuantScheme w = layer.weight().get();
-        Granularity.Kind kind = w.granularity().kind();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (!w.isInteger() || !WIDTHS.contains(w.bits())) {
             out.add(w.format() + " weights: it takes integers of 2, 3, 4 and 8 bits");
         } else if (!w.symmetric() && !w.roundZeroPoint()) {
             out.add("real-valued zero points: it takes integers");
         }
-        if (kind != Granularity.Kind.PER_GROUP && kind != Granularity.Kind.PER_CHANNEL) {
-            out.add("scales " + kind + ": it takes them per group or channel");
-        }
-        if (layer.activation().isPresent()) {
-            out.add("rounded activations: it is for weights alone");
-        }
+        LayerRules.groupsOrChannels(layer, out);
+        LayerRules.weightsAlone(layer, out);
         if (layer.in() % 32 != 0 || layer.out() % 32 != 0) {
             out.add("a weight [" + layer.out() + ", " + layer.in() + "]: both must be multiples of 32");
         }

@@ -8,6 +8,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleTensors;
 import io.llmc4j.formats.export.ModuleToWrite;
@@ -56,9 +57,7 @@ public record HqqFormat() implements ModuleFormat {
         }
         QuantScheme w = layer.weight().get();
         Granularity.Kind kind = w.granularity().kind();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (!w.isInteger() || !HqqModule.WIDTHS.contains(w.bits())) {
             out.add(w.format() + " weights: it takes integers of 1, 2, 3, 4 and 8 bits");
             return out;
@@ -73,12 +72,8 @@ public record HqqFormat() implements ModuleFormat {
         } else if (w.bits() != 3 && layer.out() * (layer.in() / size) % Slabs.slabs(w.bits()) != 0) {
             out.add(layer.out() * (layer.in() / size) + " groups: it packs them by " + Slabs.slabs(w.bits()));
         }
-        if (layer.activation().isPresent()) {
-            out.add("rounded activations: it is for weights alone");
-        }
-        if (layer.actOrder()) {
-            out.add("act-order groups: it has no order of columns; static_groups: true gives contiguous ones");
-        }
+        LayerRules.weightsAlone(layer, out);
+        LayerRules.contiguousGroups(layer, out);
         return out;
     }
 

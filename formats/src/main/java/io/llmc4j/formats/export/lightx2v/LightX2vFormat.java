@@ -10,6 +10,7 @@ import io.llmc4j.engine.quant.ScaleFormat;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.CodecReader;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -48,9 +49,7 @@ public record LightX2vFormat(String name, String directory, String description) 
             return out;
         }
         QuantScheme w = layer.weight().get();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         boolean int8 = w.isInteger() && w.bits() == 8 && w.symmetric();
         boolean fp8 = w.format() instanceof NumberFormat.Float f && f.label().equals("e4m3") && f.path() != NumberFormat.Float.Path.ADAPTIVE
                 && w.scaleFormat() == ScaleFormat.FLOAT;

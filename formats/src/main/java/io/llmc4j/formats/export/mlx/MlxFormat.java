@@ -10,6 +10,7 @@ import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.CodecReader;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -66,9 +67,7 @@ public record MlxFormat() implements ModuleFormat {
             return out;
         }
         QuantScheme w = layer.weight().get();
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (!w.isInteger() || !MlxCodec.WIDTHS.contains(w.bits())) {
             out.add(w.format() + " weights: it takes integers of 2, 3, 4, 5, 6 and 8 bits");
         }
@@ -77,12 +76,8 @@ public record MlxFormat() implements ModuleFormat {
         } else if (layer.in() % w.granularity().size() != 0) {
             out.add("in_features " + layer.in() + " in groups of " + w.granularity().size() + ": they must divide");
         }
-        if (layer.activation().isPresent()) {
-            out.add("rounded activations: it is for weights alone");
-        }
-        if (layer.actOrder()) {
-            out.add("act-order groups: it has no order of columns; static_groups: true gives contiguous ones");
-        }
+        LayerRules.weightsAlone(layer, out);
+        LayerRules.contiguousGroups(layer, out);
         return out;
     }
 

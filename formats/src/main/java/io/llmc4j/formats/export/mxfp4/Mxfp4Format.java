@@ -7,6 +7,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
@@ -69,18 +70,12 @@ public record Mxfp4Format() implements ModuleFormat {
         if (!why.isEmpty()) {
             out.add(why);
         }
-        if (!layer.whyNoCodes().isEmpty()) {
-            out.add("the method gives no codes: " + layer.whyNoCodes());
-        }
+        LayerRules.codes(layer, out);
         if (layer.in() % StackedMxfp4.GROUP != 0) {
             out.add("in_features " + layer.in() + ": it takes multiples of " + StackedMxfp4.GROUP);
         }
-        if (layer.activation().isPresent()) {
-            out.add("rounded activations: it is for weights alone");
-        }
-        if (layer.actOrder()) {
-            out.add("act-order groups: it has no order of columns; static_groups: true gives contiguous ones");
-        }
+        LayerRules.weightsAlone(layer, out);
+        LayerRules.contiguousGroups(layer, out);
         return out;
     }
 
