@@ -8,7 +8,7 @@ import io.llmc4j.cli.bench.DeviceBench;
 import io.llmc4j.cli.bench.Peer;
 import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.console.Table;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.device.Device;
 import io.llmc4j.engine.device.DeviceTiming;
@@ -101,7 +101,7 @@ final class BenchCommand implements Callable<Integer> {
         if (json) {
             Map<String, Object> document = document(columns, rows, peer);
             beside.ifPresent(d -> document.put("device", deviceDocument(d, products)));
-            out.print(Json.text(document));
+            out.print(Json.indented(document));
         } else {
             table(columns, rows, peer, out);
             beside.ifPresent(d -> deviceTable(d, products, most, out));

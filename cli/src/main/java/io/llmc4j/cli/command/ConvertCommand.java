@@ -2,7 +2,7 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.formats.convert.Conversion;
 import io.llmc4j.formats.convert.Converter;
@@ -80,7 +80,7 @@ final class ConvertCommand implements Callable<Integer> {
             m.put("files", c.written().files().stream().map(f -> Map.of("name", f.name(), "bytes", f.bytes(), "sha256", f.sha256())).toList());
             m.put("notCarried", c.written().dropped());
             m.put("differences", c.differences());
-            w.print(Json.text(m));
+            w.print(Json.indented(m));
             w.flush();
             return;
         }

@@ -3,7 +3,7 @@ package io.llmc4j.cli.command;
 import io.llmc4j.cli.bench.BenchColumn;
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.device.Device;
 import io.llmc4j.engine.device.DeviceChoice;
@@ -46,7 +46,7 @@ final class DevicesCommand implements Callable<Integer> {
         BenchColumn cpu = BenchColumn.threads(Parallel.threads(), false);
         int bits = Kernels.get().host() instanceof VectorKernels v ? v.vectorBits() : Float.SIZE;
         if (json) {
-            out.print(Json.text(document(provider, list, cpu, bits)));
+            out.print(Json.indented(document(provider, list, cpu, bits)));
             out.flush();
             return 0;
         }

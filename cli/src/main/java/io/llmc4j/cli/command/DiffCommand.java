@@ -3,7 +3,7 @@ package io.llmc4j.cli.command;
 import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.report.AuditJson;
 import io.llmc4j.cli.report.AuditTable;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.formats.audit.CodeDifference;
 import io.llmc4j.formats.audit.Diff;
 import java.io.PrintWriter;
@@ -48,7 +48,7 @@ final class DiffCommand implements Callable<Integer> {
             });
             progress.clear();
             if (json) {
-                out.print(Json.text(AuditJson.difference(d)));
+                out.print(Json.indented(AuditJson.difference(d)));
                 out.flush();
             } else {
                 AuditTable.print(d, out);

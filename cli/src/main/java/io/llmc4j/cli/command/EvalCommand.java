@@ -2,7 +2,7 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.cli.run.DataLoader;
 import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.evaluate.Evaluation;
@@ -116,7 +116,7 @@ final class EvalCommand implements Callable<Integer> {
             m.put("inputsThatServersRound", roundsInputs ? "left float" : "none");
             m.put("seconds", seconds);
             m.put("devices", DeviceSession.account());
-            out.print(Json.text(m));
+            out.print(Json.indented(m));
         } else {
             out.println(String.format(Locale.ROOT, "perplexity  %.4f", r.value()));
             out.println("data        " + r.data());

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.safetensors.Checkpoint;
 import io.llmc4j.engine.safetensors.TensorEntry;
@@ -166,7 +166,7 @@ final class InspectCommand implements Callable<Integer> {
                 return t;
             }).toList());
             m.put("notes", c.notes());
-            out.print(Json.text(m));
+            out.print(Json.indented(m));
             out.flush();
             return;
         }

@@ -2,7 +2,7 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.config.Nearest;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.BadInput;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
@@ -95,7 +95,7 @@ public final class Llmc4j implements Runnable {
                 Map<String, Object> error = new LinkedHashMap<>();
                 error.put("kind", bad.kind().name());
                 error.put("message", bad.getMessage());
-                line.getOut().print(Json.text(Map.of("error", error)));
+                line.getOut().print(Json.indented(Map.of("error", error)));
                 line.getOut().flush();
             }
             line.getErr().println(bad.getMessage());

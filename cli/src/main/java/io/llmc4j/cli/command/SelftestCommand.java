@@ -1,7 +1,7 @@
 package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Table;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.cli.run.DeviceSession;
 import io.llmc4j.engine.device.Device;
 import io.llmc4j.engine.device.DeviceChoice;
@@ -48,7 +48,7 @@ final class SelftestCommand implements Callable<Integer> {
         boolean sound = results.stream().allMatch(SelfTest.Result::sound);
         String machine = tested.map(Device::toString).orElseGet(this::machine);
         if (json) {
-            out.print(Json.text(Map.of("machine", machine, "sound", sound,
+            out.print(Json.indented(Map.of("machine", machine, "sound", sound,
                     "kernels", results.stream().map(r -> Map.of("name", r.what(), "cases", r.cases(), "fault", r.fault())).toList())));
         } else {
             out.println(machine);

@@ -1,5 +1,6 @@
 package io.llmc4j.cli.report;
 
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.formats.audit.AuditReport;
 import io.llmc4j.formats.audit.CodeDifference;
 import io.llmc4j.formats.audit.DataAudit;
@@ -40,7 +41,7 @@ public final class AuditJson {
         r.data().ifPresent(d -> m.put("data", data(d)));
         r.reproduced().ifPresent(d -> m.put("reproduced", difference(d)));
         m.put("seconds", r.seconds());
-        return Json.text(m);
+        return Json.indented(m);
     }
 
     private static Map<String, Object> layer(LayerAudit l) {

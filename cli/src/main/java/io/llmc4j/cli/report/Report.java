@@ -1,5 +1,6 @@
 package io.llmc4j.cli.report;
 
+import io.llmc4j.engine.json.Json;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -89,6 +90,6 @@ public record Report(String model, String method, Object config, long seed, List
     }
 
     public String json() {
-        return Json.text(asMap());
+        return Json.indented(asMap());
     }
 }

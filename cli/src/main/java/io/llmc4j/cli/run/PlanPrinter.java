@@ -2,7 +2,7 @@ package io.llmc4j.cli.run;
 
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.cli.report.Json;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.pipeline.LayerScheme;
 import io.llmc4j.engine.quant.Granularity;
@@ -83,7 +83,7 @@ public final class PlanPrinter {
             checkSpace(job, e);
         }
         if (json) {
-            out.print(Json.text(map(job, e)));
+            out.print(Json.indented(map(job, e)));
             out.flush();
             return;
         }

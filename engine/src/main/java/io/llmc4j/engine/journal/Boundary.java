@@ -1,5 +1,6 @@
 package io.llmc4j.engine.journal;
 
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.RunSummary;
 import java.util.ArrayList;

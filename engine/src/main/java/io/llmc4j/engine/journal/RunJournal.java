@@ -1,5 +1,6 @@
 package io.llmc4j.engine.journal;
 
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.calibrate.StateStore;
 import io.llmc4j.engine.pipeline.ModelSink;
@@ -227,7 +228,7 @@ public final class RunJournal implements AutoCloseable {
         m.put("blocks", blocks);
         m.put("fingerprint", fingerprint.fields());
         m.putAll(b.asMap());
-        AtomicFile.write(directory.resolve(JOURNAL), Json.text(m).getBytes(StandardCharsets.UTF_8));
+        AtomicFile.write(directory.resolve(JOURNAL), Json.compact(m).getBytes(StandardCharsets.UTF_8));
         boundary = Optional.of(b);
     }
 

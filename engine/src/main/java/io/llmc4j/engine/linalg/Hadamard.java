@@ -5,6 +5,7 @@ import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /**
  * The orthogonal Hadamard transform of one size: Hn = (H_K ⊗ W_m) / √n with n = K m, m a power of two, W_m the natural-order Walsh-Hadamard
@@ -163,6 +164,15 @@ public final class Hadamard {
         int m = n / k;
         int w = (Integer.bitCount((i % m) & (j % m)) & 1) == 0 ? 1 : -1;
         return w * table[i / m * k + j / m];
+    }
+
+    /** {@link #randomized} with signs drawn from {@code random}, one a row. */
+    public Rotation random(SplittableRandom random) {
+        int[] signs = new int[n];
+        for (int i = 0; i < n; i++) {
+            signs[i] = random.nextBoolean() ? 1 : -1;
+        }
+        return randomized(signs);
     }
 
     /**

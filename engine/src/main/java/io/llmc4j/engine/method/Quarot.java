@@ -61,11 +61,7 @@ final class Quarot implements Method {
             }
             SplittableRandom random = model.random("rotation");
             if (mode.equals("hadamard")) {
-                int[] signs = new int[n];
-                for (int i = 0; i < n; i++) {
-                    signs[i] = random.nextBoolean() ? 1 : -1;
-                }
-                return Hadamard.forSize(n).randomized(signs);
+                return Hadamard.forSize(n).random(random);
             }
             double[] normal = new double[n * n];
             for (int i = 0; i < normal.length; i++) {

@@ -71,9 +71,9 @@ final class SpinQuant implements Method {
                 fuse.block(b);
                 blocks.add(b);
                 int width = b.spec().attention().valueDim();
-                inner.add(b.linear(Role.V).isPresent() ? floats(randomHadamard(width, random)) : floats(Rotation.identity(width)));
+                inner.add(b.linear(Role.V).isPresent() ? floats(Hadamard.forSize(width).random(random)) : floats(Rotation.identity(width)));
             }
-            Matrix stream = floats(randomHadamard(n, random));
+            Matrix stream = floats(Hadamard.forSize(n).random(random));
             RunConfig config = model.config();
             RotatedModel rotated = new RotatedModel(model.decoder(), ends, blocks,
                     (b, l) -> config.scheme(model.spec().family(), b.index(), l.role(), l.name(),
@@ -121,14 +121,6 @@ final class SpinQuant implements Method {
             Linear o = b.linear(Role.O).orElseThrow();
             Matrix w = o.weight();
             o.setWeight(new Matrix(w.rows(), w.cols(), r2.timesOnRight(new Matrix(w.rows() * a.heads(), width, w.data())).data()));
-        }
-
-        private static Rotation randomHadamard(int n, SplittableRandom random) {
-            int[] signs = new int[n];
-            for (int i = 0; i < n; i++) {
-                signs[i] = random.nextBoolean() ? 1 : -1;
-            }
-            return Hadamard.forSize(n).randomized(signs);
         }
 
         private static Matrix floats(Rotation r) {

@@ -6,13 +6,13 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
-import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
-import io.llmc4j.engine.tensor.DType;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,38 +68,20 @@ public record AutoAwqFormat(String name, String directory, String description) i
         return new Writer();
     }
 
-    private static final class Writer implements ModuleWriter {
+    private static final class Writer extends CodesWriter {
 
         private final AwqGemm codec = new AwqGemm();
         private Optional<Granularity> granularity = Optional.empty();
-        private final List<String> floats = new ArrayList<>();
 
         @Override
-        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-            if (m.weightScheme().isEmpty()) {
-                floats.add(m.name());
-                return Optional.empty();
-            }
-            QuantizedMatrix q = m.codes();
-            if (!codec.whyNot(q).isEmpty()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
-            }
+        protected Coded encode(ModuleToWrite m, Arena arena) {
+            QuantizedMatrix q = codes(m, codec);
             if (granularity.isPresent() && !granularity.get().equals(q.scheme().granularity())) {
                 throw BadInput.of(BadInput.Common.FORMAT, "%s: AutoAWQ has one group size a model, found %s after %s", m.name(), q.scheme().granularity(),
                         granularity.get());
             }
             granularity = Optional.of(q.scheme().granularity());
-            return Optional.of(Coded.of(codec, m, q, codec.encode(q, arena)));
-        }
-
-        @Override
-        public Matrix floats(ModuleToWrite m) {
-            return m.transformed();
-        }
-
-        @Override
-        public void carried(String module) {
-            floats.add(module);
+            return Coded.of(codec, m, q, codec.encode(q, arena));
         }
 
         @Override
@@ -107,11 +89,11 @@ public record AutoAwqFormat(String name, String directory, String description) i
             ObjectNode q = config.putObject("quantization_config");
             q.put("bits", 4);
             q.put("group_size", granularity.filter(g -> g.kind() == Granularity.Kind.PER_GROUP).map(Granularity::size).orElse(-1));
-            if (floats.isEmpty()) {
+            if (floats().isEmpty()) {
                 q.putNull("modules_to_not_convert");
             } else {
                 ArrayNode skip = q.putArray("modules_to_not_convert").add(head);
-                floats.forEach(skip::add);
+                floats().forEach(skip::add);
             }
             q.put("quant_method", "awq");
             q.put("version", "gemm");

@@ -8,6 +8,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleTensors;
@@ -86,41 +87,23 @@ public record BitsAndBytesFormat(String name) implements ModuleFormat {
         return new Writer(modelType);
     }
 
-    private final class Writer implements ModuleWriter {
+    private final class Writer extends CodesWriter {
 
         private final DType modelType;
         private final Int8Rows int8 = new Int8Rows();
-        private final List<String> floats = new ArrayList<>();
 
         Writer(DType modelType) {
             this.modelType = modelType;
         }
 
         @Override
-        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-            if (m.weightScheme().isEmpty()) {
-                floats.add(m.name());
-                return Optional.empty();
-            }
+        protected Coded encode(ModuleToWrite m, Arena arena) {
             if (table().isPresent()) {
                 FourBit.Rounded r = FourBit.round(table().get(), m.transformed(), modelType, arena);
-                return Optional.of(new Coded(r.tensors(), Optional.empty(), r.values(), r.values(), 0));
+                return new Coded(r.tensors(), Optional.empty(), r.values(), r.values(), 0);
             }
-            QuantizedMatrix q = m.codes();
-            if (!int8.whyNot(q).isEmpty()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), int8.whyNot(q));
-            }
-            return Optional.of(Coded.of(int8, m, q, int8.encode(q, arena)));
-        }
-
-        @Override
-        public Matrix floats(ModuleToWrite m) {
-            return m.transformed();
-        }
-
-        @Override
-        public void carried(String module) {
-            floats.add(module);
+            QuantizedMatrix q = codes(m, int8);
+            return Coded.of(int8, m, q, int8.encode(q, arena));
         }
 
         @Override
@@ -135,7 +118,7 @@ public record BitsAndBytesFormat(String name) implements ModuleFormat {
             q.put("llm_int8_enable_fp32_cpu_offload", false);
             q.put("llm_int8_has_fp16_weight", false);
             ArrayNode skip = q.putArray("llm_int8_skip_modules").add(head);
-            floats.forEach(skip::add);
+            floats().forEach(skip::add);
             q.put("llm_int8_threshold", 6.0);
             q.put("load_in_4bit", table().isPresent());
             q.put("load_in_8bit", table().isEmpty());

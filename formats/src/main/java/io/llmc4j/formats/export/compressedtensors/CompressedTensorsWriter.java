@@ -1,18 +1,16 @@
 package io.llmc4j.formats.export.compressedtensors;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.StaticKvCache;
 import io.llmc4j.engine.pipeline.KvCacheScheme;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
-import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.ModuleToWrite;
-import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.WeightCodec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -25,37 +23,25 @@ import java.util.Optional;
  * Writes modules in compressed-tensors. Modules with the same arguments are a group; one group alone targets every Linear, several name their
  * modules. What stays float is named in the ignore list, and so is the head.
  */
-final class CompressedTensorsWriter implements ModuleWriter {
+final class CompressedTensorsWriter extends CodesWriter {
 
     private record Kind(Layout layout, QuantArgs weights, Optional<QuantArgs> inputs) implements java.io.Serializable { }
 
     private final Map<Kind, List<String>> groups = new LinkedHashMap<>();
-    private final List<String> ignored = new ArrayList<>();
     private Optional<QuantArgs> cache = Optional.empty();
 
     @Override
-    public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-        if (m.weightScheme().isEmpty()) {
-            ignored.add(m.name());
-            return Optional.empty();
-        }
+    protected Coded encode(ModuleToWrite m, Arena arena) {
         QuantizedMatrix q = m.codes();
         Optional<QuantScheme> inputs = m.activationScheme();
         Layout layout = Codecs.layout(q.scheme(), inputs.isPresent());
         QuantArgs weights = QuantArgs.of(q.scheme(), true, q.columnGroup().length != 0);
         WeightCodec codec = Codecs.codec(layout, weights);
-        if (!codec.whyNot(q).isEmpty()) {
-            throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
-        }
+        refuse(m, codec.whyNot(q));
         groups.computeIfAbsent(new Kind(layout, weights, inputs.map(s -> QuantArgs.of(s, false, false))), k -> new ArrayList<>()).add(m.name());
         Map<String, Tensor> tensors = new LinkedHashMap<>(codec.encode(q, arena));
         m.inputScale().ifPresent(s -> tensors.put("input_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{s}, arena)));
-        return Optional.of(Coded.of(codec, m, q, tensors));
-    }
-
-    @Override
-    public Matrix floats(ModuleToWrite m) {
-        return m.transformed();
+        return Coded.of(codec, m, q, tensors);
     }
 
     /** One scale for a layer's keys and one for its values, F32 [1]: x = code * scale. */
@@ -67,13 +53,8 @@ final class CompressedTensorsWriter implements ModuleWriter {
     }
 
     @Override
-    public void carried(String module) {
-        ignored.add(module);
-    }
-
-    @Override
     public void describe(ObjectNode config, String head) {
-        describe(config, head, ignored);
+        describe(config, head, floats());
     }
 
     /** @param floats modules that stayed float */

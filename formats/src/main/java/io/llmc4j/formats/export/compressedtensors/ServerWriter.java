@@ -8,14 +8,11 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.NumberFormat;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.ScaleFormat;
-import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Tensor;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.ModuleToWrite;
-import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.fp8.Fp8Writer;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -23,11 +20,10 @@ import java.util.Optional;
  * LLMC's dialect: FP8 with blocks, or with one scale a tensor and static activations, by the fp8 method; all else in compressed-tensors.
  * A model has one quantization method, so the two do not mix.
  */
-final class ServerWriter implements ModuleWriter {
+final class ServerWriter extends CodesWriter {
 
     private Optional<Fp8Writer> fp8 = Optional.empty();
     private Optional<CompressedTensorsWriter> general = Optional.empty();
-    private final List<String> floats = new ArrayList<>();
 
     static boolean byFp8(QuantScheme weight, Optional<QuantScheme> inputs) {
         boolean e4m3 = weight.format() instanceof NumberFormat.Float f && f.label().equals("e4m3") && weight.scaleFormat() == ScaleFormat.FLOAT;
@@ -36,22 +32,22 @@ final class ServerWriter implements ModuleWriter {
     }
 
     @Override
-    public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-        if (m.weightScheme().isPresent()) {
-            boolean wantsFp8 = byFp8(m.weightScheme().get(), m.activationScheme());
-            if (wantsFp8 ? general.isPresent() : fp8.isPresent()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s: FP8 with blocks or static activations cannot be mixed with other schemes in one model; "
-                        + "--export compressed-tensors can", m.name());
-            }
-            if (wantsFp8 && fp8.isEmpty()) {
-                fp8 = Optional.of(new Fp8Writer());
-            } else if (!wantsFp8 && general.isEmpty()) {
-                general = Optional.of(new CompressedTensorsWriter());
-            }
-        } else {
-            floats.add(m.name());
+    protected Coded encode(ModuleToWrite m, Arena arena) {
+        boolean wantsFp8 = byFp8(m.weightScheme().orElseThrow(), m.activationScheme());
+        if (wantsFp8 ? general.isPresent() : fp8.isPresent()) {
+            throw BadInput.of(BadInput.Common.FORMAT, "%s: FP8 with blocks or static activations cannot be mixed with other schemes in one model; "
+                    + "--export compressed-tensors can", m.name());
         }
-        return m.weightScheme().isEmpty() ? Optional.empty() : fp8.isPresent() ? fp8.get().coded(m, arena) : general.orElseThrow().coded(m, arena);
+        if (wantsFp8) {
+            if (fp8.isEmpty()) {
+                fp8 = Optional.of(new Fp8Writer());
+            }
+            return fp8.get().encode(m, arena);
+        }
+        if (general.isEmpty()) {
+            general = Optional.of(new CompressedTensorsWriter());
+        }
+        return general.get().encode(m, arena);
     }
 
     @Override
@@ -67,21 +63,11 @@ final class ServerWriter implements ModuleWriter {
     }
 
     @Override
-    public Matrix floats(ModuleToWrite m) {
-        return m.transformed();
-    }
-
-    @Override
-    public void carried(String module) {
-        floats.add(module);
-    }
-
-    @Override
     public void describe(ObjectNode config, String head) {
         if (fp8.isPresent()) {
-            fp8.get().describe(config, head, floats);
+            fp8.get().describe(config, head, floats());
         } else {
-            general.orElseGet(CompressedTensorsWriter::new).describe(config, head, floats);
+            general.orElseGet(CompressedTensorsWriter::new).describe(config, head, floats());
         }
     }
 }

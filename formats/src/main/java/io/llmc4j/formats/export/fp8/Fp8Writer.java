@@ -7,14 +7,12 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
-import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.ModuleToWrite;
-import io.llmc4j.formats.export.ModuleWriter;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,18 +22,13 @@ import java.util.Optional;
  * Writes modules for the fp8 method: blocks with dynamic activations, or one scale a tensor with static ones. LLMC nests its list of ignored
  * layers in a list, which no loader reads; ours is flat.
  */
-public final class Fp8Writer implements ModuleWriter {
+public final class Fp8Writer extends CodesWriter {
 
     private Optional<Granularity> granularity = Optional.empty();
     private boolean isStatic;
-    private final List<String> ignored = new ArrayList<>();
 
     @Override
-    public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-        if (m.weightScheme().isEmpty()) {
-            ignored.add(m.name());
-            return Optional.empty();
-        }
+    public Coded encode(ModuleToWrite m, Arena arena) {
         QuantizedMatrix q = m.codes();
         Granularity g = q.scheme().granularity();
         boolean fixed = m.activationScheme().map(QuantScheme::isStatic).orElse(false);
@@ -46,27 +39,15 @@ public final class Fp8Writer implements ModuleWriter {
         granularity = Optional.of(g);
         isStatic = fixed;
         Fp8Codec codec = g.kind() == Granularity.Kind.PER_BLOCK ? new Fp8Codec(g.size(), g.width()) : Fp8Codec.PER_TENSOR;
-        if (!codec.whyNot(q).isEmpty()) {
-            throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
-        }
+        refuse(m, codec.whyNot(q));
         Map<String, Tensor> tensors = new LinkedHashMap<>(codec.encode(q, arena));
         m.inputScale().ifPresent(s -> tensors.put("input_scale", Tensors.fromFloats(DType.F32, new Shape(1), new float[]{s}, arena)));
-        return Optional.of(Coded.of(codec, m, q, tensors));
-    }
-
-    @Override
-    public Matrix floats(ModuleToWrite m) {
-        return m.transformed();
-    }
-
-    @Override
-    public void carried(String module) {
-        ignored.add(module);
+        return Coded.of(codec, m, q, tensors);
     }
 
     @Override
     public void describe(ObjectNode config, String head) {
-        describe(config, head, ignored);
+        describe(config, head, floats());
     }
 
     /** @param floats modules that stayed float */

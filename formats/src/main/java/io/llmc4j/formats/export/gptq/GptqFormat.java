@@ -7,13 +7,13 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
-import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
 import io.llmc4j.formats.export.ModuleWriter;
 import io.llmc4j.formats.export.PlannedLayer;
-import io.llmc4j.engine.tensor.DType;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -76,9 +76,8 @@ public record GptqFormat(String name, String directory, String description, bool
         return new Writer();
     }
 
-    private final class Writer implements ModuleWriter {
+    private final class Writer extends CodesWriter {
 
-        private final List<String> floats = new ArrayList<>();
         private Optional<Header> header = Optional.empty();
         private boolean actOrder;
         private JsonNode described = NullNode.getInstance();
@@ -92,11 +91,7 @@ public record GptqFormat(String name, String directory, String description, bool
         }
 
         @Override
-        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-            if (m.weightScheme().isEmpty()) {
-                floats.add(m.name());
-                return Optional.empty();
-            }
+        protected Coded encode(ModuleToWrite m, Arena arena) {
             QuantizedMatrix q = m.codes();
             Header own = Header.of(q);
             if (header.isEmpty()) {
@@ -108,25 +103,13 @@ public record GptqFormat(String name, String directory, String description, bool
                 others.put(m.name(), own);
             }
             GptqCodec codec = new GptqCodec(own.bits, own.symmetric, version1());
-            if (!codec.whyNot(q).isEmpty()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
-            }
+            refuse(m, codec.whyNot(q));
             actOrder |= q.columnGroup().length != 0;
-            return Optional.of(Coded.of(codec, m, q, codec.encode(q, arena)));
+            return Coded.of(codec, m, q, codec.encode(q, arena));
         }
 
         private boolean version1() {
             return !alwaysVersion2 && header.orElseThrow().symmetric;
-        }
-
-        @Override
-        public Matrix floats(ModuleToWrite m) {
-            return m.transformed();
-        }
-
-        @Override
-        public void carried(String module) {
-            floats.add(module);
         }
 
         @Override
@@ -136,9 +119,9 @@ public record GptqFormat(String name, String directory, String description, bool
             q.put("bits", h.bits);
             q.put("checkpoint_format", header.isPresent() && version1() ? "gptq" : "gptq_v2");
             q.put("desc_act", actOrder);
-            if (!others.isEmpty() || !floats.isEmpty()) {
+            if (!others.isEmpty() || !floats().isEmpty()) {
                 ObjectNode dynamic = q.putObject("dynamic");
-                floats.forEach(f -> dynamic.putObject("-:" + exactly(f)));
+                floats().forEach(f -> dynamic.putObject("-:" + exactly(f)));
                 others.forEach((name, o) -> dynamic.putObject("+:" + exactly(name)).put("bits", o.bits).put("group_size", o.groupSize));
             }
             q.put("group_size", h.groupSize);

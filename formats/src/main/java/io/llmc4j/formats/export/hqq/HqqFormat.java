@@ -8,6 +8,7 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
 import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleTensors;
@@ -82,22 +83,15 @@ public record HqqFormat() implements ModuleFormat {
         return new Writer();
     }
 
-    private static final class Writer implements ModuleWriter {
+    private static final class Writer extends CodesWriter {
 
         private Optional<HqqModule> first = Optional.empty();
         private boolean roundZero;
-        private final List<String> floats = new ArrayList<>();
 
         @Override
-        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-            if (m.weightScheme().isEmpty()) {
-                floats.add(m.name());
-                return Optional.empty();
-            }
+        protected Coded encode(ModuleToWrite m, Arena arena) {
             QuantizedMatrix q = m.codes();
-            if (!HqqModule.whyNot(q).isEmpty()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), HqqModule.whyNot(q));
-            }
+            refuse(m, HqqModule.whyNot(q));
             HqqModule h = HqqModule.of(q);
             if (first.isEmpty()) {
                 // its settings alone: the codes are not needed again
@@ -112,17 +106,7 @@ public record HqqFormat() implements ModuleFormat {
                 step = Math.max(step, Math.abs(h.scales()[i]));
             }
             double slack = q.scheme().roundZeroPoint() ? 0 : 0x1.1p-11 * zero * step;
-            return Optional.of(new Coded(h.encode(q.scheme().roundZeroPoint(), arena), h.matrix(), h.values(), m.fake(), slack));
-        }
-
-        @Override
-        public Matrix floats(ModuleToWrite m) {
-            return m.transformed();
-        }
-
-        @Override
-        public void carried(String module) {
-            floats.add(module);
+            return new Coded(h.encode(q.scheme().roundZeroPoint(), arena), h.matrix(), h.values(), m.fake(), slack);
         }
 
         @Override
@@ -142,7 +126,7 @@ public record HqqFormat() implements ModuleFormat {
             params.put("offload_meta", false);
             q.put("quant_method", "hqq");
             ArrayNode skip = q.putArray("skip_modules").add(head);
-            floats.forEach(skip::add);
+            floats().forEach(skip::add);
         }
     }
 

@@ -8,8 +8,8 @@ import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.tensor.DType;
-import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.CodecReader;
+import io.llmc4j.formats.export.CodesWriter;
 import io.llmc4j.formats.export.LayerRules;
 import io.llmc4j.formats.export.ModuleFormat;
 import io.llmc4j.formats.export.ModuleToWrite;
@@ -22,7 +22,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * MLX affine. config.json says {@code quantization} {group_size, bits, mode} and repeats it as {@code quantization_config}; modules with other
@@ -96,35 +95,18 @@ public record MlxFormat() implements ModuleFormat {
         return new Writer();
     }
 
-    private static final class Writer implements ModuleWriter {
+    private static final class Writer extends CodesWriter {
 
         private final Map<String, Setting> settings = new LinkedHashMap<>();
-        private final List<String> floats = new ArrayList<>();
 
         @Override
-        public Optional<Coded> coded(ModuleToWrite m, Arena arena) {
-            if (m.weightScheme().isEmpty()) {
-                floats.add(m.name());
-                return Optional.empty();
-            }
+        protected Coded encode(ModuleToWrite m, Arena arena) {
             QuantizedMatrix q = m.codes();
             Setting s = Setting.of(q);
             MlxCodec codec = new MlxCodec(s.bits, s.groupSize);
-            if (!codec.whyNot(q).isEmpty()) {
-                throw BadInput.of(BadInput.Common.FORMAT, "%s cannot be written: %s", m.name(), codec.whyNot(q));
-            }
+            refuse(m, codec.whyNot(q));
             settings.put(m.name(), s);
-            return Optional.of(Coded.of(codec, m, q, codec.encode(q, arena)));
-        }
-
-        @Override
-        public Matrix floats(ModuleToWrite m) {
-            return m.transformed();
-        }
-
-        @Override
-        public void carried(String module) {
-            floats.add(module);
+            return Coded.of(codec, m, q, codec.encode(q, arena));
         }
 
         @Override
@@ -136,7 +118,7 @@ public record MlxFormat() implements ModuleFormat {
                     q.set(name, s.json());
                 }
             });
-            floats.forEach(f -> q.put(f, false));
+            floats().forEach(f -> q.put(f, false));
             config.set("quantization", q);
             config.set("quantization_config", q.deepCopy());
         }

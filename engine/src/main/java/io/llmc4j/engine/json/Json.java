@@ -1,10 +1,13 @@
-package io.llmc4j.engine.journal;
+package io.llmc4j.engine.json;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.PrettyPrinter;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -13,8 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Maps, lists, texts and numbers as JSON and back; doubles come back bit for bit, NaN and infinities as the texts that they are written as. */
-final class Json {
+/** Plain values as JSON and back. Doubles come back bit for bit; NaN and infinities, which JSON does not have, become texts. */
+public final class Json {
 
     private static final JsonFactory FACTORY = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build()).build();
@@ -22,9 +25,22 @@ final class Json {
     private Json() {
     }
 
-    static String text(Object value) {
+    /** One line, for programs. */
+    public static String compact(Object value) {
+        return text(value, null);
+    }
+
+    /** Indented, for people. */
+    public static String indented(Object value) {
+        DefaultPrettyPrinter printer = new DefaultPrettyPrinter();
+        printer.indentObjectsWith(new DefaultIndenter("  ", "\n"));
+        return text(value, printer);
+    }
+
+    private static String text(Object value, PrettyPrinter printer) {
         StringWriter out = new StringWriter();
         try (JsonGenerator g = FACTORY.createGenerator(out)) {
+            g.setPrettyPrinter(printer);
             write(g, value);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -37,28 +53,30 @@ final class Json {
             case Map<?, ?> m -> {
                 g.writeStartObject();
                 for (Map.Entry<?, ?> e : m.entrySet()) {
-                    g.writeFieldName((String) e.getKey());
+                    g.writeFieldName(String.valueOf(e.getKey()));
                     write(g, e.getValue());
                 }
                 g.writeEndObject();
             }
-            case List<?> l -> {
+            case List<?> list -> {
                 g.writeStartArray();
-                for (Object o : l) {
+                for (Object o : list) {
                     write(g, o);
                 }
                 g.writeEndArray();
             }
+            case Boolean b -> g.writeBoolean(b);
             case Integer i -> g.writeNumber(i);
             case Long l -> g.writeNumber(l);
+            case Float f -> write(g, (double) f);
             case Double d when Double.isFinite(d) -> g.writeNumber(d);
-            case Boolean b -> g.writeBoolean(b);
+            case null -> g.writeNull();
             default -> g.writeString(value.toString());
         }
     }
 
     /** Throws IOException for what is no JSON. */
-    static Map<String, Object> object(String text) throws IOException {
+    public static Map<String, Object> object(String text) throws IOException {
         try (JsonParser p = FACTORY.createParser(text)) {
             p.nextToken();
             if (value(p) instanceof Map<?, ?> m) {
@@ -96,7 +114,8 @@ final class Json {
         };
     }
 
-    static double number(Object o) {
+    /** A number, or the text that stands for NaN or an infinity. */
+    public static double number(Object o) {
         return o instanceof Number n ? n.doubleValue() : Double.parseDouble((String) o);
     }
 }
