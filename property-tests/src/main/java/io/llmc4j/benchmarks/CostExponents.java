@@ -1,0 +1,72 @@
+package io.llmc4j.benchmarks;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.VerboseMode;
+
+/**
+ * "No kernel's cost grows faster than its arithmetic": runs {@link CostBenchmark} and prints, kernel by kernel, the exponent of n in the arithmetic, the
+ * exponent fitted to the times (least squares of the logarithms over all n), and the dearest n: how many times the time per operation of the smallest n it
+ * takes, and which it is. The times are the smallest samples: other work on the machine only adds. Arguments: names of kernels of {@link CostKernel}; all
+ * without.
+ */
+public final class CostExponents {
+
+    /** Fits of a few noisy points are not better than this. */
+    private static final double NOISE = 0.1;
+    private static final int[] SIZES = {512, 1024, 1031, 1536, 2048, 2053, 4096, 4099};
+
+    private CostExponents() {
+    }
+
+    public static void main(String[] args) throws RunnerException {
+        CostKernel[] kernels = args.length == 0 ? CostKernel.values() : Arrays.stream(args).map(CostKernel::valueOf).toArray(CostKernel[]::new);
+        System.out.printf("%-24s %12s %8s %10s%n", "kernel", "arithmetic", "fitted", "dearest n");
+        for (CostKernel kernel : kernels) {
+            measure(kernel);
+        }
+    }
+
+    private static void measure(CostKernel kernel) throws RunnerException {
+        int[] sizes = IntStream.of(SIZES).filter(kernel::allows).toArray();
+        double[] seconds = new double[sizes.length];
+        var options = new OptionsBuilder().include(CostBenchmark.class.getName()).verbosity(VerboseMode.SILENT).shouldFailOnError(true)
+                .param("kernel", kernel.name()).param("n", IntStream.of(sizes).mapToObj(Integer::toString).toArray(String[]::new)).build();
+        for (RunResult result : new Runner(options).run()) {
+            int n = Integer.parseInt(result.getParams().getParam("n"));
+            seconds[Arrays.binarySearch(sizes, n)] = result.getPrimaryResult().getStatistics().getMin() / 1e6 / kernel.units(n);
+        }
+        double[] work = IntStream.of(sizes).mapToDouble(kernel::arithmetic).toArray();
+        double arithmetic = exponent(sizes, work);
+        double fitted = exponent(sizes, seconds);
+        int dearest = 0;
+        for (int i = 0; i < sizes.length; i++) {
+            dearest = seconds[i] / work[i] > seconds[dearest] / work[dearest] ? i : dearest;
+        }
+        System.out.printf(Locale.ROOT, "%-24s %12.2f %8.2f %10d %5.2f x%s   us:", kernel.name().toLowerCase(Locale.ROOT).replace('_', ' '), arithmetic, fitted,
+                sizes[dearest], seconds[dearest] / work[dearest] / (seconds[0] / work[0]), fitted > arithmetic + NOISE ? "  GROWS FASTER" : "");
+        for (int i = 0; i < sizes.length; i++) {
+            System.out.printf(Locale.ROOT, " %d %.1f", sizes[i], seconds[i] * 1e6);
+        }
+        System.out.println();
+    }
+
+    /** The slope of log y over log n. */
+    private static double exponent(int[] n, double[] y) {
+        double meanX = IntStream.of(n).mapToDouble(Math::log).average().orElseThrow();
+        double meanY = Arrays.stream(y).map(Math::log).average().orElseThrow();
+        double above = 0;
+        double below = 0;
+        for (int i = 0; i < n.length; i++) {
+            double x = Math.log(n[i]) - meanX;
+            above += x * (Math.log(y[i]) - meanY);
+            below += x * x;
+        }
+        return above / below;
+    }
+}
