@@ -13,6 +13,12 @@ import io.llmc4j.engine.autodiff.RoutingOps;
 import io.llmc4j.engine.autodiff.Tape;
 import io.llmc4j.engine.autodiff.Var;
 import io.llmc4j.engine.kernel.Activation;
+import io.llmc4j.engine.quant.ClipFactors;
+import io.llmc4j.engine.quant.Granularity;
+import io.llmc4j.engine.quant.NumberFormat;
+import io.llmc4j.engine.quant.QuantParams;
+import io.llmc4j.engine.quant.QuantScheme;
+import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
@@ -426,6 +432,53 @@ class GradientLaws {
             Var none = Var.input(new Matrix(0, 1));
             return QuantizeOps.fakeQuantize(tape, v.get(0), g, grid, clip ? v.get(1) : none, clip ? v.get(2) : none);
         });
+    }
+
+    /** As {@link #fakeQuantization}, for a grid of small floats with a scale in proportion to the range. */
+    @Property(tries = 40)
+    void fakeQuantizationToFloats(@ForAll long seed, @ForAll boolean clip) {
+        Random r = new Random(seed);
+        int g = 6;
+        Matrix w = random(r, 2, 12);
+        Matrix up = random(r, 4, 1);
+        Quantizer quantizer = Quantizer.of(QuantScheme.floating("e2m1", NumberFormat.Float.Path.NEAREST_EVEN, Granularity.perGroup(g)));
+        double[] held = new double[24];
+        boolean[] outside = new boolean[24];
+        boolean[] first = {true};
+        check(seed, clip ? List.of(w, up) : List.of(w), in -> {
+            double[] y = new double[24];
+            for (int k = 0; k < 4; k++) {
+                double a = 0;
+                for (int i = k * g; i < (k + 1) * g; i++) {
+                    a = Math.max(a, Math.abs(in[0][i]));
+                }
+                double s = a * (clip ? sig(in[1][k]) : 1) / 6;
+                for (int i = k * g; i < (k + 1) * g; i++) {
+                    double v = in[0][i] / s;
+                    if (first[0]) {
+                        held[i] = nearestE2m1(v) - v;
+                        outside[i] = Math.abs((float) v) > 6;
+                    }
+                    y[i] = (outside[i] ? Math.copySign(6, v) : v + held[i]) * s;
+                }
+            }
+            first[0] = false;
+            return y;
+        }, (tape, v) -> {
+            QuantParams p = new ClipFactors(clip ? v.get(1).value().data() : new float[0], new float[0]).params(quantizer, v.get(0).value());
+            return QuantizeOps.scaledGrid(tape, v.get(0), quantizer.fakeQuantize(v.get(0).value(), p), g, p.scales(), 6, true,
+                    clip ? v.get(1) : Var.input(new Matrix(0, 1)));
+        });
+    }
+
+    private static double nearestE2m1(double v) {
+        double best = 0;
+        for (double c : new double[] {0.5, 1, 1.5, 2, 3, 4, 6}) {
+            if (Math.abs(Math.abs(v) - c) < Math.abs(Math.abs(v) - best)) {
+                best = c;
+            }
+        }
+        return Math.copySign(best, v);
     }
 
     private static double sig(double v) {

@@ -33,6 +33,8 @@ class ScaledFormatsTest {
     private static Path model;
     private static Path text;
 
+    private static final List<String> EPOCHS = List.of("omniquant", "normtweaking");
+
     private record Ran(int code, String out, String err) { }
 
     @BeforeAll
@@ -52,6 +54,9 @@ class ScaledFormatsTest {
     private static Ran quantize(Path out, String method, String bits, Object... more) {
         List<Object> args = new ArrayList<>(List.of("quantize", model, "-m", method, "-b", bits, "-e", "compressed-tensors", "-o", out, "--calib", text, "--eval", text,
                 "--seq-len", 32, "--samples", 4, "--json"));
+        if (EPOCHS.contains(method)) {
+            args.addAll(List.of("--set", "epochs=2"));
+        }
         args.addAll(List.of(more));
         return run(args.toArray());
     }
@@ -65,7 +70,9 @@ class ScaledFormatsTest {
     @ParameterizedTest(name = "{0} {1}")
     @CsvSource({"rtn, nvfp4, nvfp4-pack-quantized, E4M3_TWO_LEVEL, 4.5", "awq, nvfp4, nvfp4-pack-quantized, E4M3_TWO_LEVEL, 4.5",
         "gptq, nvfp4, nvfp4-pack-quantized, E4M3_TWO_LEVEL, 4.5", "rtn, mxfp4, mxfp4-pack-quantized, E8M0_ROUNDED, 4.25",
-        "gptq, mxfp4, mxfp4-pack-quantized, E8M0_ROUNDED, 4.25", "awq, mxfp8, mxfp8-quantized, E8M0_ROUNDED, 8.25", "rtn, e4m3, float-quantized, FLOAT, 8.125"})
+        "gptq, mxfp4, mxfp4-pack-quantized, E8M0_ROUNDED, 4.25", "awq, mxfp8, mxfp8-quantized, E8M0_ROUNDED, 8.25",
+        "normtweaking, mxfp4, mxfp4-pack-quantized, E8M0_ROUNDED, 4.25", "omniquant, nvfp4, nvfp4-pack-quantized, E4M3_TWO_LEVEL, 4.5",
+        "spinquant, mxfp4, mxfp4-pack-quantized, E8M0_ROUNDED, 4.25", "rtn, e4m3, float-quantized, FLOAT, 8.125"})
     void fromTheCommandLine(String method, String bits, String format, ScaleFormat scale, double width) throws IOException {
         Path out = tmp.resolve(method + bits);
         Ran r = quantize(out, method, bits);
@@ -145,6 +152,19 @@ class ScaledFormatsTest {
         assertTrue(evaluated(written) > 1);
     }
 
+    /** Learnt clips pay on such grids as on integers: the block's outputs come closer with every epoch. */
+    @ParameterizedTest
+    @ValueSource(strings = {"mxfp4", "nvfp4"})
+    void lossesOfLearntClipsFall(String bits) throws IOException {
+        Path out = tmp.resolve("learnt" + bits);
+        Ran r = run("quantize", model, "-m", "omniquant", "-b", bits, "-e", "fake", "-o", out, "--calib", text, "--seq-len", 32, "--samples", 4, "--set", "epochs=6",
+                "--no-eval", "--json");
+        assertEquals(0, r.code(), r.err());
+        JsonNode losses = new ObjectMapper().readTree(r.out()).get("losses");
+        assertEquals(2, losses.size(), losses.toString());
+        losses.forEach(l -> assertTrue(l.get(5).asDouble() < l.get(0).asDouble(), losses.toString()));
+    }
+
     @Test
     void whatContradictsTheNameIsRefused() {
         Path out = tmp.resolve("no");
@@ -154,7 +174,8 @@ class ScaledFormatsTest {
         assertRefused(quantize(out, "rtn", "mxfp4", "-a", "nvfp4"), "NVFP4 activations: servers want a calibrated second scale for inputs");
         assertRefused(quantize(out, "gptq", "nvfp4", "--set", "static_groups=false"), "static_groups: True gives none");
         assertRefused(quantize(out, "rtn", "mxfp6_e2m3"), "e2m3 weights: it takes e4m3, and e2m1 in NVFP4 and MXFP4");
-        assertRefused(quantize(out, "hqq", "mxfp4"), "quant.weight");
+        assertRefused(quantize(out, "hqq", "mxfp4"), "quant.weight.round_zp has to be True with bit: mxfp4");
+        assertRefused(quantize(out, "tesseraq", "mxfp4"), "TesseraQ: weights: it learns which of two neighbouring integers a weight becomes, and rounds to no e2m1");
     }
 
     private static void assertRefused(Ran r, String sentence) {

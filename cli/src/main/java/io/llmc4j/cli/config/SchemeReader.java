@@ -15,6 +15,8 @@ final class SchemeReader {
     enum Use { WEIGHT, ACTIVATION, KV_CACHE, SECOND_LEVEL }
 
     private static final List<String> WEIGHT_RANGES = List.of("minmax", "mse", "learnable", "hqq");
+    /** A scaled format has no zero point to search. */
+    private static final List<String> SCALED_RANGES = List.of("minmax", "mse", "learnable");
     private static final List<String> DYNAMIC_RANGES = List.of("minmax", "mse");
     private static final List<String> STATIC_RANGES = List.of("static_minmax", "static_moving_minmax", "static_hist");
     private static final List<String> WEIGHT_LAYOUTS = List.of("per_tensor", "per_channel", "per_group", "per_head", "per_block");
@@ -84,9 +86,10 @@ final class SchemeReader {
         agree("granularity", s.text("granularity", "per_group").equals("per_group"), "per_group", bit);
         agree("group_size", s.integer("group_size").orElse(group) == group, "" + group, bit);
         agree("static", !s.bool("static", false), "False", bit);
+        agree("round_zp", s.bool("round_zp", true), "True", bit);
         boolean ste = s.bool("ste", false);
         boolean all = s.bool("ste_all", false);
-        return Optional.of(scheme.withRange(range(DYNAMIC_RANGES)).withGradients(ste || all, all));
+        return Optional.of(scheme.withRange(range(use == Use.WEIGHT ? SCALED_RANGES : DYNAMIC_RANGES)).withGradients(ste || all, all));
     }
 
     private void agree(String key, boolean holds, String wanted, String bit) {

@@ -5,7 +5,7 @@ import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 
 /**
- * Fake quantization to an integer grid with dynamic ranges, and its gradient: rounding passes gradients straight through where it is told to, clipping
+ * Fake quantization with dynamic ranges, and its gradient: rounding passes gradients straight through where it is told to, clipping
  * stops them, and they flow through the scale to the extremes of the range (shared equally among tied extremes) and to learnt clip factors
  * (OmniQuant, arXiv 2308.13137, equation 2; LLMC's quantizer arithmetic).
  */
@@ -100,23 +100,7 @@ public final class QuantizeOps {
             }
         }
         if (grid.symmetric) {
-            float extreme = Math.max(Math.abs(hi0), Math.abs(lo0));
-            double factor = clipped ? sigmoid(upper.value().data()[r]) : 1;
-            float a0 = Math.max(extreme, MIN_RANGE);
-            double dA = factor * a0 >= MIN_RANGE ? ds / grid.qmax : 0;
-            if (clipped && upper.needsGradient()) {
-                upper.gradient().data()[r] += (float) (dA * a0 * slope(factor));
-            }
-            if (dx != null && extreme >= MIN_RANGE) {
-                double g = dA * factor;
-                if (Math.abs(hi0) == Math.abs(lo0) && hi0 != lo0) {
-                    spread(v, dx, o, n, hi0, g / 2 * Math.signum(hi0));
-                    spread(v, dx, o, n, lo0, g / 2 * Math.signum(lo0));
-                } else {
-                    float at = Math.abs(hi0) >= Math.abs(lo0) ? hi0 : lo0;
-                    spread(v, dx, o, n, at, g * Math.signum(at));
-                }
-            }
+            symmetricRange(x, upper, clipped, n, r, lo0, hi0, ds / grid.qmax);
             return;
         }
         double up = clipped ? sigmoid(upper.value().data()[r]) : 1;
@@ -143,6 +127,70 @@ public final class QuantizeOps {
             spread(v, dx, o, n, hi0, dHi * up);
             spread(v, dx, o, n, lo0, dLo * down);
         }
+    }
+
+    /** Hands the gradient {@code dA} of a symmetric range's clipped end on to its clip logit and its extremes. */
+    private static void symmetricRange(Var x, Var upper, boolean clipped, int n, int r, float lo, float hi, double dA) {
+        float extreme = Math.max(Math.abs(hi), Math.abs(lo));
+        double factor = clipped ? sigmoid(upper.value().data()[r]) : 1;
+        float end = Math.max(extreme, MIN_RANGE);
+        if (factor * end < MIN_RANGE) {
+            return;
+        }
+        if (clipped && upper.needsGradient()) {
+            upper.gradient().data()[r] += (float) (dA * end * slope(factor));
+        }
+        if (!x.needsGradient() || extreme < MIN_RANGE) {
+            return;
+        }
+        float[] v = x.value().data();
+        float[] dx = x.gradient().data();
+        double g = dA * factor;
+        if (Math.abs(hi) == Math.abs(lo) && hi != lo) {
+            spread(v, dx, r * n, n, hi, g / 2 * Math.signum(hi));
+            spread(v, dx, r * n, n, lo, g / 2 * Math.signum(lo));
+        } else {
+            float at = Math.abs(hi) >= Math.abs(lo) ? hi : lo;
+            spread(v, dx, r * n, n, at, g * Math.signum(at));
+        }
+    }
+
+    /**
+     * The gradient of symmetric fake quantization to any other grid, whose values are known: rounding passes it straight through inside the grid, ends
+     * stop it, and through the scale it flows as if that were in proportion to the range's (clipped) end, its own rounding (a power of two, e4m3)
+     * passed straight through.
+     *
+     * @param x               any shape whose element count {@code rangeLength} divides
+     * @param rounded         x, quantized and dequantized
+     * @param scales          what each range was divided by
+     * @param largest         largest value of the grid
+     * @param straightThrough the gradient of rounding is 1 (else 0)
+     * @param upper           logits of the clip factor [ranges, 1]; a constant of no elements: none
+     */
+    public static Var scaledGrid(Tape tape, Var x, Matrix rounded, int rangeLength, float[] scales, float largest, boolean straightThrough, Var upper) {
+        boolean clipped = upper.value().data().length > 0;
+        float[] v = x.value().data();
+        return tape.record(rounded, x.needsGradient() || upper.needsGradient(), dy -> {
+            touch(x, upper);
+            float[] d = dy.data();
+            float[] dx = x.needsGradient() ? x.gradient().data() : null;
+            Parallel.forEach(scales.length, r -> {
+                int o = r * rangeLength;
+                float s = scales[r];
+                float lo = Kernels.get().min(rangeLength, v, o);
+                float hi = Kernels.get().max(rangeLength, v, o);
+                double ds = 0;
+                for (int i = o; i < o + rangeLength; i++) {
+                    double through = straightThrough && Math.abs(v[i] / s) <= largest ? 1 : 0;
+                    ds += d[i] * (rounded.data()[i] - through * v[i]) / s;
+                    if (dx != null) {
+                        dx[i] += (float) (d[i] * through);
+                    }
+                }
+                double end = Math.max(Math.max(Math.abs(lo), Math.abs(hi)), MIN_RANGE) * (clipped ? sigmoid(upper.value().data()[r]) : 1);
+                symmetricRange(x, upper, clipped, rangeLength, r, lo, hi, ds * s / end);
+            });
+        });
     }
 
     private static void spread(float[] v, float[] dx, int o, int n, float extreme, double g) {

@@ -67,7 +67,7 @@ final class NormTweaking implements Method {
 
         @Override
         public void check(RunConfig config) {
-            LearningRules.check(name(), config);
+            LearningRules.checkOutputs(name(), config);
         }
 
         @Override

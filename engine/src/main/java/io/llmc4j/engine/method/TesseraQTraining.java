@@ -67,6 +67,8 @@ final class TesseraQTraining implements Round {
 
     @Override
     public void check(RunConfig config) {
+        LearningRules.refuseWeights(name(), config, w -> w.isInteger() ? "" : "it learns which of two neighbouring integers a weight becomes, and rounds to no "
+                + w.format());
         LearningRules.check(name(), config);
     }
 

@@ -14,6 +14,12 @@ public sealed interface NumberFormat {
         public static Int of(int bits, boolean symmetric) {
             return symmetric ? new Int(bits, -(1 << (bits - 1)), (1 << (bits - 1)) - 1) : new Int(bits, 0, (1 << bits) - 1);
         }
+
+        /** "int4", with its ends where they are not the usual ones. */
+        @Override
+        public String toString() {
+            return "int" + bits + (equals(of(bits, true)) || equals(of(bits, false)) ? "" : " from " + qmin + " to " + qmax);
+        }
     }
 
     /**
@@ -52,6 +58,11 @@ public sealed interface NumberFormat {
         public String label() {
             return "e" + exponent + "m" + mantissa;
         }
+
+        @Override
+        public String toString() {
+            return label();
+        }
     }
 
     /** LLMC's {@code bit: 48}: 4-bit codes over 8-bit codes (spec 1.14); weights only, no real codes. */
@@ -59,6 +70,11 @@ public sealed interface NumberFormat {
         @Override
         public int bits() {
             return 4;
+        }
+
+        @Override
+        public String toString() {
+            return "int4 over int8";
         }
     }
 
