@@ -1,5 +1,7 @@
 package io.llmc4j.engine.kernel;
 
+import java.util.Arrays;
+
 /** Copies operands of a product into panels that the register tiles read in order. */
 final class Packing {
 
@@ -10,16 +12,17 @@ final class Packing {
 
     /**
      * One panel: {@code to[toAt + p * width + r] = from[at + r * rStep + p * pStep]} for r below {@code used} and p below {@code k};
-     * zero for r from {@code used} to {@code width - 1}.
+     * for r from {@code used} to {@code width - 1} something that no result depends on.
      */
     static void panel(int k, int used, int width, float[] from, int at, int rStep, int pStep, float[] to, int toAt) {
+        int done = used;
         if (rStep == 1) {
             for (int p = 0; p < k; p++) {
                 System.arraycopy(from, at + p * pStep, to, toAt + p * width, used);
             }
         } else {
             int r = 0;
-            if (Transposes.EIGHT && pStep == 1) {
+            if (Transposes.EIGHT && pStep == 1 && rStep > 0) {
                 r = turned(k, used, width, from, at, rStep, to, toAt);
             }
             for (; r + 4 <= used; r += 4) {
@@ -32,17 +35,17 @@ final class Packing {
             for (; r < used; r++) {
                 one(k, from, at + r * rStep, pStep, to, toAt + r, width);
             }
+            done = r;
         }
-        if (used < width) {
-            for (int p = 0; p < k; p++) {
-                for (int r = used; r < width; r++) {
-                    to[toAt + p * width + r] = 0f;
-                }
-            }
+        for (int p = 0; p < k && done < width; p++) {
+            Arrays.fill(to, toAt + p * width + done, toAt + (p + 1) * width, 0f);
         }
     }
 
-    /** As many rows as go in eights, or the four of a whole panel, with the columns past the last eight one by one; returns how many. */
+    /**
+     * What goes in squares of eight, with the columns past the last eight one by one: as many rows as fill eights of the panel's width, or the four of a panel of
+     * four. Returns how many rows of the panel are done.
+     */
     private static int turned(int k, int used, int width, float[] from, int at, int rStep, float[] to, int toAt) {
         int whole = k & -8;
         int r = 0;
@@ -50,13 +53,17 @@ final class Packing {
             Transposes.fourRows(whole, from, at, rStep, to, toAt);
             r = 4;
         } else {
-            for (; r + 8 <= used; r += 8) {
-                Transposes.eightRows(whole, from, at + r * rStep, rStep, to, toAt + r, width);
+            for (; r < used && r + 8 <= width; r += 8) {
+                if (r + 8 <= used) {
+                    Transposes.eightRows(whole, from, at + r * rStep, rStep, to, toAt + r, width);
+                } else {
+                    Transposes.fewerRows(used - r, whole, from, at + r * rStep, rStep, to, toAt + r, width);
+                }
             }
         }
         for (int p = whole; p < k; p++) {
             for (int i = 0; i < r; i++) {
-                to[toAt + p * width + i] = from[at + i * rStep + p];
+                to[toAt + p * width + i] = from[at + Math.min(i, used - 1) * rStep + p];
             }
         }
         return r;

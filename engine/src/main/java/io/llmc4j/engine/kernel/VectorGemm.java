@@ -70,7 +70,7 @@ final class VectorGemm {
             }
             return;
         }
-        if (aK == 1 && bK == 1 && Math.min(m, n) <= SlimProducts.FEW && !lowerOnly) {
+        if (aK == 1 && bK == 1 && SlimProducts.fits(m, n) && !lowerOnly) {
             SlimProducts.run(m, n, k, a, aOff, aRow, b, bOff, bCol, c, cOff, ldc, accumulate);
             return;
         }
@@ -197,7 +197,7 @@ final class VectorGemm {
                         ahead = Math.min(rowTo, row + TOUCHED_ROWS);
                         touched = touch(c, cOff + row * ldc + column, ldc, ahead - row, columns - 1);
                     }
-                    int rows = tileRows(rowTo - row);
+                    int rows = columns <= L && TILE == 4 && rowTo - row >= 8 ? 8 : tileRows(rowTo - row);
                     // Row r, column q of C is above the diagonal when q + diagonal > r.
                     if (!lowerOnly || column + diagonal <= row + rows - 1) {
                         int to = cOff + row * ldc + column;
@@ -249,11 +249,16 @@ final class VectorGemm {
         }
 
         private void narrow(int rows, int aAt, int bAt, float[] to, int toAt, int ldTo, boolean adds) {
+            if (rows == 8) {
+                // Two panels of four.
+                NarrowTiles.rows8(k, aPack, aAt, aAt + 4 * k, bPack, bAt, to, toAt, ldTo, adds);
+                return;
+            }
             for (int r = 0; r < rows; r += 4) {
                 NarrowTiles.rows(Math.min(4, rows - r), k, aPack, aAt + r, rows, bPack, bAt, to, toAt + r * ldTo, ldTo, adds);
             }
         }
     }
 
-    private static final ThreadLocal<float[]> EDGE = ThreadLocal.withInitial(() -> new float[TILE * WIDE]);
+    private static final ThreadLocal<float[]> EDGE = ThreadLocal.withInitial(() -> new float[Math.max(8, TILE) * WIDE]);
 }
