@@ -70,6 +70,7 @@ class KernelAllocationTest {
             b[i] = (float) r.nextGaussian();
         }
         float[] out = new float[N];
+        float[] wide = new float[17 * 65];
         Map<String, Call> calls = new LinkedHashMap<>();
         calls.put("dot", () -> k.dot(N, a, 0, b, 0));
         calls.put("sum", () -> k.sum(N, a, 0));
@@ -108,13 +109,24 @@ class KernelAllocationTest {
         DoubleKernels doubles = new VectorDoubleKernels();
         double[] d = new double[N];
         calls.put("double subtractProduct", () -> { doubles.subtractProduct(15, 29, 17, d, 0, 17, 1, d, 0, 29, 1, d, 0, 29); return 0; });
+        calls.put("double axpy", () -> { doubles.axpy(N, 0.5, d, 0, d, 0); return 0; });
         for (Activation f : Activation.values()) {
             calls.put("activate " + f, () -> { k.activate(f, N, out, 0); return 0; });
         }
         // 15 rows and 29 columns use every kind of tile: wide, narrow, short and ragged.
         calls.put("gemmNT", () -> { k.gemmNT(15, 29, 34, a, 0, 34, b, 0, 34, out, 0, 29, false); return 0; });
+        // 17 rows by 65 columns are packed; fewer are slim, each kind with tiles of its own.
+        calls.put("gemmNT packed", () -> { k.gemmNT(17, 65, 9, a, 0, 9, b, 0, 9, wide, 0, 65, false); return 0; });
+        calls.put("gemmNT narrow", () -> { k.gemmNT(19, 7, 50, a, 0, 50, b, 0, 50, out, 0, 7, false); return 0; });
+        for (int rows = 1; rows <= 3; rows++) {
+            int few = rows;
+            calls.put("gemmNT of " + few + " rows", () -> { k.gemmNT(few, 29, 34, a, 0, 34, b, 0, 34, out, 0, 29, false); return 0; });
+            calls.put("gemmNT of " + few + " columns", () -> { k.gemmNT(29, few, 34, a, 0, 34, b, 0, 34, out, 0, few, false); return 0; });
+        }
         calls.put("gemmNN", () -> { k.gemmNN(15, 29, 34, a, 0, 34, b, 0, 29, out, 0, 29, false); return 0; });
         calls.put("gemmTN", () -> { k.gemmTN(15, 29, 34, a, 0, 15, b, 0, 29, out, 0, 29, true); return 0; });
+        float[] shrink = {0.5f, 0.5f};
+        calls.put("syrkBatches", () -> { k.syrkBatches(20, 25, a, 25, shrink, out, 25); k.scale(N, 0f, out, 0); return 0; });
         calls.put("syrk", () -> { k.syrk(40, 25, a, 0, 25, out, 25); k.scale(N, 0f, out, 0); return 0; });
         StringBuilder bad = new StringBuilder();
         calls.forEach((name, call) -> {

@@ -11,6 +11,10 @@ final class SlimProducts {
     private static final int WIDE = 2 * L;
     /** Columns up to which this is faster than packing both operands. */
     private static final int FEW = 64;
+    /** Rows up to which it is: the result then lies across. */
+    private static final int FEW_ACROSS = 16;
+    /** Rows that stay in the second-level cache while the panels pass. */
+    private static final int ROW_BLOCK = 64;
     /** Up to so many, the many are turned in registers. */
     private static final int VERY_FEW = Transposes.EIGHT ? 3 : 0;
     private static final long PARALLEL_WORK = 1L << 20;
@@ -18,12 +22,29 @@ final class SlimProducts {
     /** A thread's panels and the tile that is computed aside. */
     private static final class Buffers {
         private float[] pack = new float[0];
+        private float[] rows = new float[0];
         private final float[] tile = new float[Math.max(LooseTiles.NARROW_ROWS * L, LooseTiles.WIDE_ROWS * WIDE)];
+
+        /** {@code count} rows of k numbers at distance {@link #COPY_STEP}. */
+        float[] copy(int count, int k, float[] y, int at, int ldy) {
+            if (rows.length == 0) {
+                rows = new float[ROW_BLOCK * COPY_STEP];
+            }
+            for (int r = 0; r < count; r++) {
+                System.arraycopy(y, at + r * ldy, rows, r * COPY_STEP, k);
+            }
+            return rows;
+        }
 
         float[] pack(int n) {
             return pack.length >= n ? pack : (pack = new float[n]);
         }
     }
+
+    /** Rows at a multiple of this distance (4 KiB) want the same lines of the first-level cache; they are copied side by side first. */
+    private static final int SAME_LINES = 1024;
+    /** Of copied rows; not a power of two. */
+    private static final int COPY_STEP = Kernels.K_BLOCK + 16;
 
     private static final ThreadLocal<Buffers> BUFFERS = ThreadLocal.withInitial(Buffers::new);
 
@@ -32,7 +53,7 @@ final class SlimProducts {
 
     /** Whether a product of this shape, both operands contiguous along k, is one of these. */
     static boolean fits(int m, int n) {
-        return Math.min(m, n) <= FEW;
+        return n <= FEW || m <= FEW_ACROSS;
     }
 
     /** Both operands contiguous along k; {@link #fits}. */
@@ -46,7 +67,7 @@ final class SlimProducts {
             }
             return;
         }
-        boolean columns = m > FEW || n <= FEW && steps(m, n) <= steps(n, m);
+        boolean columns = m > FEW || n <= FEW && (m > FEW_ACROSS && n > FEW_ACROSS || steps(m, n) <= steps(n, m));
         if (columns) {
             new Slim(m, n, a, aOff, lda, b, bOff, ldb, c, cOff, ldc, 1).run(k, accumulate);
         } else {
@@ -68,10 +89,10 @@ final class SlimProducts {
         int grain = (long) many * few * k < PARALLEL_WORK ? many : Math.max(8, many / (8 * Parallel.threads()) & -8);
         Parallel.forRange(many, grain, (from, to) -> {
             float[] tile = BUFFERS.get().tile;
-            for (int p = 0; p < k; p += Kernels.K_BLOCK) {
-                int kc = Math.min(Kernels.K_BLOCK, k - p);
-                for (int j = from; j < to; j += 8) {
-                    int rows = Math.min(8, to - j);
+            for (int j = from; j < to; j += 8) {
+                int rows = Math.min(8, to - j);
+                for (int p = 0; p < k; p += Kernels.K_BLOCK) {
+                    int kc = Math.min(Kernels.K_BLOCK, k - p);
                     turnedTile(rows, few, kc, y, yOff + j * ldy + p, ldy, x, xOff + p, ldx, tile);
                     for (int i = 0; i < few; i++) {
                         for (int r = 0; r < rows; r++) {
@@ -124,48 +145,56 @@ final class SlimProducts {
         }
 
         private void rows(int from, int to, int p, int k, float[] pack, boolean add) {
-            float[] tile = BUFFERS.get().tile;
-            for (int i = from; i < to; i += LooseTiles.NARROW_ROWS) {
-                int rows = Math.min(LooseTiles.NARROW_ROWS, to - i);
-                for (int j = 0; j < few; j += WIDE) {
-                    int columns = Math.min(WIDE, few - j);
-                    if (columns <= L) {
-                        narrow(i, rows, j, columns, p, k, pack, add, tile);
+            Buffers buffers = BUFFERS.get();
+            for (int i = from; i < to; i += ROW_BLOCK) {
+                int rows = Math.min(ROW_BLOCK, to - i);
+                if (ldy % SAME_LINES == 0) {
+                    block(i, rows, buffers.copy(rows, k, y, yOff + i * ldy + p, ldy), 0, COPY_STEP, k, pack, add, buffers.tile);
+                } else {
+                    block(i, rows, y, yOff + i * ldy + p, ldy, k, pack, add, buffers.tile);
+                }
+            }
+        }
+
+        /** {@code rows} rows of C from row i on; those of Y begin at {@code at} of {@code from}. */
+        private void block(int i, int rows, float[] from, int at, int step, int k, float[] pack, boolean add, float[] tile) {
+            for (int j = 0; j < few; j += WIDE) {
+                int columns = Math.min(WIDE, few - j);
+                boolean narrow = columns <= L;
+                int height = narrow ? LooseTiles.NARROW_ROWS : LooseTiles.WIDE_ROWS;
+                int width = narrow ? L : WIDE;
+                for (int r = 0; r < rows; r += height) {
+                    int left = Math.min(height, rows - r);
+                    boolean whole = left == height && columns == width && fewStep == 1;
+                    float[] to = whole ? c : tile;
+                    int toAt = whole ? cOff + (i + r) * manyStep + j : 0;
+                    int ldTo = whole ? manyStep : width;
+                    if (narrow) {
+                        LooseTiles.narrow(left, k, from, at + r * step, step, pack, j * k, to, toAt, ldTo, whole && add);
                     } else {
-                        wide(i, Math.min(LooseTiles.WIDE_ROWS, rows), j, columns, p, k, pack, add, tile);
-                        if (rows > LooseTiles.WIDE_ROWS) {
-                            wide(i + LooseTiles.WIDE_ROWS, rows - LooseTiles.WIDE_ROWS, j, columns, p, k, pack, add, tile);
-                        }
+                        LooseTiles.wide(left, k, from, at + r * step, step, pack, j * k, to, toAt, ldTo, whole && add);
+                    }
+                    if (!whole) {
+                        put(i + r, left, j, columns, tile, width, add);
                     }
                 }
             }
         }
 
-        private void narrow(int i, int rows, int j, int columns, int p, int k, float[] pack, boolean add, float[] tile) {
-            if (rows == LooseTiles.NARROW_ROWS && columns == L && fewStep == 1) {
-                LooseTiles.narrow(rows, k, y, yOff + i * ldy + p, ldy, pack, j * k, c, cOff + i * manyStep + j, manyStep, add);
-            } else {
-                LooseTiles.narrow(rows, k, y, yOff + i * ldy + p, ldy, pack, j * k, tile, 0, L, false);
-                put(i, rows, j, columns, tile, L, add);
-            }
-        }
-
-        private void wide(int i, int rows, int j, int columns, int p, int k, float[] pack, boolean add, float[] tile) {
-            if (rows == LooseTiles.WIDE_ROWS && columns == WIDE && fewStep == 1) {
-                LooseTiles.wide(rows, k, y, yOff + i * ldy + p, ldy, pack, j * k, c, cOff + i * manyStep + j, manyStep, add);
-            } else {
-                LooseTiles.wide(rows, k, y, yOff + i * ldy + p, ldy, pack, j * k, tile, 0, WIDE, false);
-                put(i, rows, j, columns, tile, WIDE, add);
-            }
-        }
-
-        /** A tile that is larger than what is left of C, or lies across. */
+        /** A tile that is larger than what is left of C, or lies across: along the rows of C in either case. */
         private void put(int i, int rows, int j, int columns, float[] tile, int width, boolean add) {
-            for (int r = 0; r < rows; r++) {
-                int to = cOff + (i + r) * manyStep + j * fewStep;
-                for (int q = 0; q < columns; q++) {
-                    int d = to + q * fewStep;
-                    c[d] = add ? c[d] + tile[r * width + q] : tile[r * width + q];
+            boolean across = manyStep == 1;
+            int outer = across ? columns : rows;
+            int inner = across ? rows : columns;
+            int outerStep = across ? fewStep : manyStep;
+            int fromOuter = across ? 1 : width;
+            int fromInner = across ? width : 1;
+            int to = cOff + i * manyStep + j * fewStep;
+            for (int o = 0; o < outer; o++) {
+                for (int q = 0; q < inner; q++) {
+                    int d = to + o * outerStep + q;
+                    float v = tile[o * fromOuter + q * fromInner];
+                    c[d] = add ? c[d] + v : v;
                 }
             }
         }
