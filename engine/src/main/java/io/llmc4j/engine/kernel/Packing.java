@@ -1,11 +1,15 @@
 package io.llmc4j.engine.kernel;
 
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /** Copies operands of a product into panels that the register tiles read in order. */
 final class Packing {
 
     private static final int WIDE = 2 * Lanes.L;
+    private static final VectorSpecies<Float> F = Lanes.F;
+    private static final VectorSpecies<Float> FOUR = FloatVector.SPECIES_128;
 
     private Packing() {
     }
@@ -16,7 +20,9 @@ final class Packing {
      */
     static void panel(int k, int used, int width, float[] from, int at, int rStep, int pStep, float[] to, int toAt) {
         int done = used;
-        if (rStep == 1) {
+        if (rStep == 1 && used == WIDE) {
+            wide(k, from, at, pStep, to, toAt);
+        } else if (rStep == 1) {
             for (int p = 0; p < k; p++) {
                 System.arraycopy(from, at + p * pStep, to, toAt + p * width, used);
             }
@@ -39,6 +45,24 @@ final class Packing {
         }
         for (int p = 0; p < k && done < width; p++) {
             Arrays.fill(to, toAt + p * width + done, toAt + (p + 1) * width, 0f);
+        }
+    }
+
+    private static void wide(int k, float[] from, int at, int pStep, float[] to, int toAt) {
+        for (int p = 0, s = at, d = toAt; p < k; p++, s += pStep, d += WIDE) {
+            FloatVector.fromArray(F, from, s).intoArray(to, d);
+            FloatVector.fromArray(F, from, s + Lanes.L).intoArray(to, d + Lanes.L);
+        }
+    }
+
+    /** Four panels of four rows each, where rows are neighbours: {@code to[toAt + (4 * k) * q + 4 * p + r] = from[at + 4 * q + r + p * pStep]}. */
+    static void fourPanels(int k, float[] from, int at, int pStep, float[] to, int toAt) {
+        int step = 4 * k;
+        for (int p = 0, s = at, d = toAt; p < k; p++, s += pStep, d += 4) {
+            FloatVector.fromArray(FOUR, from, s).intoArray(to, d);
+            FloatVector.fromArray(FOUR, from, s + 4).intoArray(to, d + step);
+            FloatVector.fromArray(FOUR, from, s + 8).intoArray(to, d + 2 * step);
+            FloatVector.fromArray(FOUR, from, s + 12).intoArray(to, d + 3 * step);
         }
     }
 

@@ -16,8 +16,10 @@ final class VectorGemm {
     /** Rows that stay in the second-level cache while the panels of B pass (240 · 384 floats). */
     private static final int ROW_BLOCK = 240;
     /** Rows and columns packed at once: bounds the buffers to about 10 MB a thread. */
-    private static final int ROW_SPAN = 2400;
-    private static final int COLUMN_SPAN = 4096;
+    private static final int ROW_SPAN = 1200;
+    private static final int COLUMN_SPAN = 1024;
+    /** Outputs from which on sums are kept aside between k-blocks: past the first-level cache. */
+    private static final long ASIDE = 1L << 15;
     /** Rows of C that are read ahead together; a multiple of every tile's. */
     private static final int TOUCHED_ROWS = 24;
     /** Below this many multiply-adds, starting helpers costs more than they give. */
@@ -27,16 +29,22 @@ final class VectorGemm {
     /** Up to this many columns, they are better rows (measured against tiles that are filled in part). */
     private static final int FEW_COLUMNS = 12;
 
+    private static final float[] NONE = new float[0];
     private static final ThreadLocal<Buffers> BUFFERS = ThreadLocal.withInitial(Buffers::new);
 
     /** A thread's panels, kept from call to call; they grow to what was needed and no further than the spans. */
     private static final class Buffers {
         float[] a = new float[0];
         float[] b = new float[0];
-        float[] c = new float[0];
+        float[] kept = new float[0];
+        float[] turned = new float[0];
 
-        float[] c(int n) {
-            return c.length >= n ? c : (c = new float[n]);
+        float[] kept(int n) {
+            return kept.length >= n ? kept : (kept = new float[n]);
+        }
+
+        float[] turned(int n) {
+            return turned.length >= n ? turned : (turned = new float[n]);
         }
 
         float[] a(int n) {
@@ -80,22 +88,21 @@ final class VectorGemm {
         }
         boolean parallel = (long) m * n * k >= PARALLEL_WORK && Parallel.threads() > 1 && !Parallel.inside();
         boolean direct = bCol == 1 && m <= DIRECT_ROWS;
+        boolean aside = k > K_BLOCK && (long) m * n >= ASIDE && !direct;
         Buffers buffers = BUFFERS.get();
         for (int j = 0; j < n; j += COLUMN_SPAN) {
             int nc = Math.min(COLUMN_SPAN, n - j);
-            for (int p = 0; p < k; p += K_BLOCK) {
-                int kc = Math.min(K_BLOCK, k - p);
-                boolean packB = true;
-                for (int i = 0; i < m; i += ROW_SPAN) {
-                    int mc = Math.min(ROW_SPAN, m - i);
-                    if (lowerOnly && i + mc <= j) {
-                        continue;
-                    }
+            for (int i = 0; i < m; i += ROW_SPAN) {
+                int mc = Math.min(ROW_SPAN, m - i);
+                if (lowerOnly && i + mc <= j) {
+                    continue;
+                }
+                for (int p = 0; p < k; p += K_BLOCK) {
+                    int kc = Math.min(K_BLOCK, k - p);
                     Span s = new Span(mc, nc, kc, a, aOff + i * aRow + p * aK, aRow, aK, b, bOff + p * bK + j * bCol, bK, bCol,
-                            c, cOff + i * ldc + j, ldc, accumulate || p > 0, lowerOnly, j - i, direct,
-                            buffers.a(mc * kc), buffers.b(kc * packedColumns(nc)));
-                    s.run(parallel, packB);
-                    packB = false;
+                            c, cOff + i * ldc + j, ldc, accumulate || p > 0, lowerOnly, j - i, direct, aside, p == 0, p + kc == k,
+                            buffers.a(mc * kc), buffers.b(kc * packedColumns(nc)), aside ? buffers.kept(mc * ((nc + WIDE - 1) / WIDE * WIDE)) : NONE);
+                    s.run(parallel);
                 }
             }
         }
@@ -104,7 +111,7 @@ final class VectorGemm {
     /** Cᵀ = Bᵀ · Aᵀ: few columns would fill a part of each vector, as rows they fill whole ones. Products commute, so the bits are the same. */
     private static void turnedOver(int m, int n, int k, float[] a, int aOff, int aRow, int aK, float[] b, int bOff, int bK, int bCol,
                                    float[] c, int cOff, int ldc, boolean accumulate) {
-        float[] turned = BUFFERS.get().c(n * m);
+        float[] turned = BUFFERS.get().turned(n * m);
         if (accumulate) {
             for (int i = 0; i < m; i++) {
                 for (int j = 0; j < n; j++) {
@@ -125,20 +132,28 @@ final class VectorGemm {
         return n - rest + (rest == 0 ? 0 : rest <= L ? L : WIDE);
     }
 
-    /** One k-block of at most ROW_SPAN by COLUMN_SPAN outputs. {@code diagonal}: column of C minus row of C at its corner. */
+    /**
+     * One k-block of at most ROW_SPAN by COLUMN_SPAN outputs. {@code diagonal}: column of C minus row of C at its corner.
+     *
+     * <p>{@code aside}: from the first k-block to the last, sums are kept in {@code kept}, tile behind tile, where the processor sees the next ones coming; rows of C
+     * lie far apart, and a tile would wait for each of its own.
+     */
     private record Span(int m, int n, int k, float[] a, int aOff, int aRow, int aK, float[] b, int bOff, int bK, int bCol,
-                        float[] c, int cOff, int ldc, boolean add, boolean lowerOnly, int diagonal, boolean direct, float[] aPack, float[] bPack) {
+                        float[] c, int cOff, int ldc, boolean add, boolean lowerOnly, int diagonal, boolean direct, boolean aside, boolean first, boolean last, float[] aPack, float[] bPack,
+                        float[] kept) {
 
-        void run(boolean parallel, boolean packB) {
+        void run(boolean parallel) {
             int aPanels = (m + TILE - 1) / TILE;
             int bPanels = (n + WIDE - 1) / WIDE;
             int wholeB = n / WIDE;
             // A direct B still needs its last, ragged panel padded with zeros.
-            int firstPacked = packB ? direct ? wholeB : 0 : bPanels;
+            int firstPacked = direct ? wholeB : 0;
             if (!parallel) {
                 packA(0, aPanels);
                 packB(firstPacked, bPanels);
-                tiles(0, m, 0, bPanels);
+                for (int row = 0; row < m; row += ROW_BLOCK) {
+                    tiles(row, Math.min(m, row + ROW_BLOCK), 0, bPanels);
+                }
                 return;
             }
             int aTasks = (aPanels + 15) / 16;
@@ -168,7 +183,14 @@ final class VectorGemm {
 
         /** Panels of TILE rows; what is left is cut into tiles of fewer, each of its own width, so that row r always starts at r * k. */
         private void packA(int from, int to) {
-            for (int i = from; i < to; i++) {
+            int i = from;
+            if (aRow == 1 && TILE == 4) {
+                // Sixteen rows of A are a line of the cache.
+                for (; i + 4 <= to && (i + 4) * TILE <= m; i += 4) {
+                    Packing.fourPanels(k, a, aOff + i * TILE, aK, aPack, i * TILE * k);
+                }
+            }
+            for (; i < to; i++) {
                 int last = Math.min(m, i * TILE + TILE);
                 for (int row = i * TILE; row < last; ) {
                     int rows = tileRows(last - row);
@@ -191,23 +213,24 @@ final class VectorGemm {
                 int column = j * WIDE;
                 int columns = Math.min(WIDE, n - column);
                 boolean whole = columns == WIDE;
-                int ahead = rowFrom;
-                for (int row = rowFrom; row < rowTo; ) {
-                    if (row == ahead) {
+                // The first tile that the diagonal does not leave above it.
+                int from = lowerOnly ? rowFrom + Math.max(0, column + diagonal - rowFrom) / TILE * TILE : rowFrom;
+                int ahead = from;
+                for (int row = from; row < rowTo; ) {
+                    if (row == ahead && (!aside || first && add)) {
                         ahead = Math.min(rowTo, row + TOUCHED_ROWS);
                         touched = touch(c, cOff + row * ldc + column, ldc, ahead - row, columns - 1);
                     }
                     int rows = columns <= L && TILE == 4 && rowTo - row >= 8 ? 8 : tileRows(rowTo - row);
-                    // Row r, column q of C is above the diagonal when q + diagonal > r.
-                    if (!lowerOnly || column + diagonal <= row + rows - 1) {
-                        int to = cOff + row * ldc + column;
-                        if (!whole) {
-                            ragged(rows, columns, row * k, column * k, to);
-                        } else if (direct) {
-                            DirectTiles.rows(rows, k, aPack, row * k, b, bOff + column, bK, c, to, ldc, add);
-                        } else {
-                            WideTiles.rows(rows, k, aPack, row * k, bPack, column * k, c, to, ldc, add);
-                        }
+                    int to = cOff + row * ldc + column;
+                    if (aside) {
+                        keep(rows, columns, row * k, column * k, column * m + row * WIDE, to);
+                    } else if (!whole) {
+                        ragged(rows, columns, row * k, column * k, to);
+                    } else if (direct) {
+                        DirectTiles.rows(rows, k, aPack, row * k, b, bOff + column, bK, c, to, ldc, add);
+                    } else {
+                        WideTiles.rows(rows, k, aPack, row * k, bPack, column * k, c, to, ldc, add);
                     }
                     row += rows;
                 }
@@ -226,6 +249,25 @@ final class VectorGemm {
                 s1 += c[i + last];
             }
             return s0 + s1;
+        }
+
+        /** A tile whose sums are at {@code at} of those kept: from C before the first k-block, to C after the last. */
+        private void keep(int rows, int columns, int aAt, int bAt, int at, int to) {
+            if (first && add) {
+                for (int r = 0; r < rows; r++) {
+                    System.arraycopy(c, to + r * ldc, kept, at + r * WIDE, columns);
+                }
+            }
+            if (columns > L) {
+                WideTiles.rows(rows, k, aPack, aAt, bPack, bAt, kept, at, WIDE, add);
+            } else {
+                narrow(rows, aAt, bAt, kept, at, WIDE, add);
+            }
+            if (last) {
+                for (int r = 0; r < rows; r++) {
+                    System.arraycopy(kept, at + r * WIDE, c, to + r * ldc, columns);
+                }
+            }
         }
 
         /** A tile that is wider than what is left of C: computed aside, then copied. */

@@ -9,9 +9,9 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Products of few rows or columns have tiles of their own, which load whole vectors near the ends of rows: every small shape, in arrays that end where the last
- * row ends, must give the bits of the definition and never read outside.
+ * row ends, must give the bits of the definition and never read outside. Large ones are cut into spans and keep their sums aside: so must they.
  */
-class SlimProductsTest {
+class ProductShapesTest {
 
     private static final int[] SIZES = {1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 31, 33};
     private static final int[] DEPTHS = {1, 2, 3, 4, 5, 7, 8, 9, 12, 19, 383, 390};
@@ -53,6 +53,31 @@ class SlimProductsTest {
             check(2100, 3, 800, 800, 1024, false);
             check(2100, 21, 400, 400, 400, true);
             check(12, 2100, 400, 1024, 400, true);
+        } finally {
+            Parallel.setThreads(threads);
+        }
+    }
+
+    @Test
+    void productsOfSeveralSpansHaveTheBitsOfTheDefinition() {
+        int threads = Parallel.threads();
+        try {
+            for (int t : new int[] {1, 3}) {
+                Parallel.setThreads(t);
+                check(1205, 69, 790, 790, 790, true);
+                check(45, 1067, 790, 800, 790, false);
+                int n = 1210;
+                int rows = 390;
+                float[] x = random(rows * n);
+                float[] expected = random(n * n);
+                float[] found = expected.clone();
+                scalar.syrk(rows, n, x, 0, n, expected, n);
+                vector.syrk(rows, n, x, 0, n, found, n);
+                assertArrayEquals(expected, found, "XᵀX");
+                scalar.gemmTN(70, 1030, rows, x, 3, n, x, 0, n, expected, 0, n, true);
+                vector.gemmTN(70, 1030, rows, x, 3, n, x, 0, n, found, 0, n, true);
+                assertArrayEquals(expected, found, "AᵀB");
+            }
         } finally {
             Parallel.setThreads(threads);
         }
