@@ -25,12 +25,18 @@ public final class Perplexity {
             for (int i = 0; i < blocks; i++) {
                 long start = System.nanoTime();
                 listener.blockStarted(i, blocks);
+                source.checkUnchanged();
                 flow.through(source.block(i));
+                source.release();
                 listener.blockDone(i, blocks, (System.nanoTime() - start) * 1e-9);
             }
             EvaluationResult r = flow.result(flow.perplexity(source.ends()));
             listener.evaluationDone(r);
             return r;
+        } catch (InternalError e) {
+            // How the virtual machine tells that a mapped file has become shorter than its mapping.
+            source.checkUnchanged();
+            throw e;
         }
     }
 }

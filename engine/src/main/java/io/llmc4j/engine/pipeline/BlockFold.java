@@ -276,7 +276,7 @@ public final class BlockFold {
             rows.add(new RunSummary.LayerRow(work.block().index(), r.fullName(), r.layer().out(), r.layer().in(), r.bits(), r.meanSquaredError(), r.relativeError(),
                     r.seconds(), r.notes()));
             listener.layerDone(r);
-        });
+        }, source::release);
         return oneAtATime(flow) ? results : results.together();
     }
 

@@ -17,20 +17,26 @@ final class StreamedResults extends AbstractList<LayerResult> {
     private final List<Linear> layers;
     private final Function<Linear, LayerResult> maker;
     private final Consumer<LayerResult> first;
+    private final Runnable released;
     private final BitSet made = new BitSet();
     private int at = -1;
 
-    /** @param first is told of each result once */
-    StreamedResults(List<Linear> layers, Function<Linear, LayerResult> maker, Consumer<LayerResult> first) {
+    /**
+     * @param first    is told of each result once
+     * @param released is run whenever a layer was let go
+     */
+    StreamedResults(List<Linear> layers, Function<Linear, LayerResult> maker, Consumer<LayerResult> first, Runnable released) {
         this.layers = layers;
         this.maker = maker;
         this.first = first;
+        this.released = released;
     }
 
     @Override
     public LayerResult get(int index) {
         if (at >= 0 && at != index) {
             layers.get(at).release();
+            released.run();
         }
         at = index;
         return make(index);
@@ -65,5 +71,6 @@ final class StreamedResults extends AbstractList<LayerResult> {
             get(i);
         }
         layers.forEach(Linear::release);
+        released.run();
     }
 }

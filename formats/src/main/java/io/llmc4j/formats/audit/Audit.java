@@ -134,6 +134,8 @@ public final class Audit {
         for (int i = 0; i < original.spec().blocks(); i++) {
             listener.at("comparing block " + (i + 1) + " of " + original.spec().blocks(), i, original.spec().blocks());
             block(i, model, rules);
+            original.release();
+            model.source().release();
         }
         if (text.isEmpty() || damage.isPresent()) {
             return Optional.empty();

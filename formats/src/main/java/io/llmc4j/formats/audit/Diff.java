@@ -35,6 +35,8 @@ public final class Diff {
             for (int i = 0; i < blocks; i++) {
                 listener.at("comparing block " + (i + 1) + " of " + blocks, i, blocks);
                 block(i, a, b, layers);
+                a.source().release();
+                b.source().release();
             }
             return new CodeDifference(left.toString(), right.toString(), layers);
         }

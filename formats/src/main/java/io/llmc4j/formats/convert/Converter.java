@@ -79,6 +79,8 @@ public final class Converter {
                 sink.block(b, layers.of(b));
                 cache(b.index()).filter(c -> target.whyNoCache(cacheScheme(c), List.of()).isEmpty()).ifPresent(c -> sink.kvCache(b, cacheScheme(c),
                         new StaticKvCache.Params(new QuantParams(new float[]{c.keys()}), new QuantParams(new float[]{c.values()}))));
+                input.checkUnchanged();
+                input.release();
             }
             ModelSink.Written written = sink.finish();
             return new Conversion(written, changes, sink.verify());
@@ -101,6 +103,8 @@ public final class Converter {
                 if (cache(i).isPresent()) {
                     losses.add(new Conversion.Change(input.blockPrefix(i), "the scales of its KV cache are not carried", 0, 0));
                 }
+                input.checkUnchanged();
+                input.release();
             }
             ModelSink.Written written = sink.prepare();
             losses.addAll(GgufLosses.of(input, GgufFormat.staged(sink), target.name()));
@@ -160,6 +164,7 @@ public final class Converter {
                 List<LayerResult> parts = m.parts().stream().map(p -> results.get(p.linear())).toList();
                 module(format, writer, new ModuleToWrite(stored.name(), m, parts), input.weight(stored), type, out);
             }
+            input.release();
         }
         return out;
     }

@@ -86,6 +86,8 @@ final class ReadBack {
         try (HfModel model = HfModel.open(directory)) {
             Set<String> present = new HashSet<>(model.store().names());
             tensors.forEach((name, digest) -> {
+                // what was read before leaves the memory, so that the peak does not grow with the model
+                model.release();
                 if (!present.remove(name)) {
                     out.add(name + " was written and is not there");
                 } else if (!digest.equals(ShardStage.digest(model.store().get(name)))) {
@@ -103,6 +105,7 @@ final class ReadBack {
     private void compareModules(HfModel model, List<String> out) {
         Map<String, String> left = new HashMap<>(modules);
         for (BlockLayout b : model.shape().blocks()) {
+            model.release();
             for (ModuleLayout m : b.modules()) {
                 StoredModule stored = model.module(b.index(), m);
                 String want = left.remove(stored.name());

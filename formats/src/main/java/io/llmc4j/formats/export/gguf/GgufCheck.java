@@ -21,6 +21,8 @@ final class GgufCheck {
             Set<String> unexpected = new HashSet<>(files.tensors().keySet());
             for (TensorEncoder.Encoded e : encoded) {
                 unexpected.remove(e.name());
+                // what was read before leaves the memory, so that the peak does not grow with the model
+                files.release();
                 GgufModelFiles.Located l = files.tensors().get(e.name());
                 if (l == null) {
                     out.add(e.name() + " is missing in the file");

@@ -173,6 +173,13 @@ public final class GgufFile implements AutoCloseable {
         return data.asSlice(t.offset(), t.bytes());
     }
 
+    /** Lets the pages that were read leave the memory of this process; they are read again when they are needed. */
+    public void release() {
+        if (data.isMapped()) {
+            data.unload();
+        }
+    }
+
     @Override
     public void close() {
         arena.close();

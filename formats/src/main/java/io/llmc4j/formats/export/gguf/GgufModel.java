@@ -160,6 +160,11 @@ public final class GgufModel implements ModelSource {
     }
 
     @Override
+    public void release() {
+        files.release();
+    }
+
+    @Override
     public void close() {
         arena.close();
         files.close();

@@ -98,6 +98,11 @@ public final class GgufModelFiles implements AutoCloseable {
         return files.stream().map(GgufFile::path).toList();
     }
 
+    /** {@link GgufFile#release} of every file. */
+    public void release() {
+        files.forEach(GgufFile::release);
+    }
+
     @Override
     public void close() {
         files.forEach(GgufFile::close);
