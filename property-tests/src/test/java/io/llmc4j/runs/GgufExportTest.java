@@ -14,13 +14,18 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.gguf.GgufModel;
+import io.llmc4j.formats.export.gguf.GgufSink;
+import io.llmc4j.formats.export.gguf.GgufTarget;
 import io.llmc4j.formats.export.gguf.block.GgmlType;
+import io.llmc4j.formats.export.gguf.imatrix.ImportanceMatrix;
+import io.llmc4j.formats.export.gguf.mix.FileType;
 import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.golden.GoldenModels;
 import io.llmc4j.golden.RoundedModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -104,6 +109,36 @@ class GgufExportTest {
             power += (double) a.data()[i] * a.data()[i];
         }
         return new double[] {error, power};
+    }
+
+    /** Tensors lie where they were written: no second copy, the same bytes as where the header's size could not be foreseen. */
+    @Test
+    void theDiskHoldsOneCopy() throws IOException {
+        Path out = dir.resolve("out");
+        Path staging = dir.resolve(".out.partial");
+        try (HfModel m = HfModel.open(GoldenModels.llama(dir)); ModelSink sink = sink("gguf:Q4_0", m, out)) {
+            sink.ends(m.ends());
+            sink.block(m.block(0), List.of());
+            Object begun;
+            try (Stream<Path> files = Files.list(staging)) {
+                begun = Files.readAttributes(files.findFirst().orElseThrow(), BasicFileAttributes.class).fileKey();
+            }
+            sink.block(m.block(1), List.of());
+            sink.finish();
+            Path file = gguf(out);
+            if (begun != null) {
+                assertEquals(begun, Files.readAttributes(file, BasicFileAttributes.class).fileKey());
+            }
+            GgufTarget target = new GgufTarget(Files.createDirectories(dir.resolve("copied")), file.getFileName().toString().replaceFirst("-Q4_0\\.gguf$", ""),
+                    FileType.Q4_0, ImportanceMatrix.NONE, 0, m.directory());
+            try (GgufSink copied = new GgufSink(target, m.spec())) {
+                copied.ends(m.ends());
+                copied.block(m.block(0), List.of());
+                copied.block(m.block(1), List.of());
+                copied.finish();
+                assertEquals(-1, Files.mismatch(file, target.file()));
+            }
+        }
     }
 
     @Test

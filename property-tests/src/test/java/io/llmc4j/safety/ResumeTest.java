@@ -90,16 +90,16 @@ class ResumeTest {
 
     /** What a format gathers for config.json survives too. */
     @ParameterizedTest
-    @CsvSource({"vllm,true", "sglang,true", "autoawq,false", "gptq_v2,false", "mlx,false", "hqq,false", "bnb-nf4,true", "trans,true", "fake,true"})
+    @CsvSource({"vllm,true", "sglang,true", "autoawq,false", "gptq_v2,false", "mlx,false", "hqq,false", "bnb-nf4,true", "trans,true", "fake,true", "gguf:q4_k_m,true"})
     void everyFormatGoesOn(String format, boolean symmetric) throws IOException {
         RunConfig config = RunConfig.of("RTN", Map.of(), io.llmc4j.engine.pipeline.SchemePlan.of(
                 io.llmc4j.engine.quant.QuantScheme.integer(4, symmetric, io.llmc4j.engine.quant.Granularity.perGroup(64))));
         List<String> formats = List.of(format);
-        KilledRun.run(model, dir.resolve(format + "-whole"), config, false, RunListener.NONE, formats);
-        Path out = dir.resolve(format + "-parts");
+        KilledRun.run(model, dir.resolve(format.replace(':', '-') + "-whole"), config, false, RunListener.NONE, formats);
+        Path out = dir.resolve(format.replace(':', '-') + "-parts");
         assertThrows(Ended.class, () -> KilledRun.run(model, out, config, false, endingAt(2, true), formats));
         KilledRun.run(model, out, config, true, RunListener.NONE, formats);
-        assertEquals(KilledRun.files(dir.resolve(format + "-whole")), KilledRun.files(out));
+        assertEquals(KilledRun.files(dir.resolve(format.replace(':', '-') + "-whole")), KilledRun.files(out));
     }
 
     @Test

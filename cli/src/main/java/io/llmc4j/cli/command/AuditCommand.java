@@ -7,6 +7,7 @@ import io.llmc4j.cli.report.AuditJson;
 import io.llmc4j.cli.report.AuditPage;
 import io.llmc4j.cli.report.AuditTable;
 import io.llmc4j.cli.run.DataLoader;
+import io.llmc4j.cli.run.HeapKeeper;
 import io.llmc4j.cli.run.Job;
 import io.llmc4j.cli.run.Resolver;
 import io.llmc4j.engine.BadInput;
@@ -93,7 +94,7 @@ final class AuditCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = Progress.of(spec.commandLine().getErr());
-        try (HfModel source = HfModel.open(original)) {
+        try (HeapKeeper keeper = HeapKeeper.start(); HfModel source = HfModel.open(original)) {
             Optional<Evaluation> text = data.map(d -> {
                 int length = seqLen.orElse(Math.min(LONGEST_WINDOW, source.spec().contextLength()));
                 DataLoader loader = new DataLoader(original, source.spec().vocabularySize());
@@ -126,7 +127,7 @@ final class AuditCommand implements Callable<Integer> {
         List<String> set = new java.util.ArrayList<>(overrides);
         set.add("model.path=" + original);
         LlmcConfig config = ConfigReader.read(reproduce.orElseThrow(), set, compat.isPresent());
-        try (Job job = Resolver.resolve(config, List.of(), Optional.empty(), false, false); Reproduction sink = Reproduction.against(quantized)) {
+        try (HeapKeeper keeper = HeapKeeper.start(); Job job = Resolver.resolve(config, List.of(), Optional.empty(), false, false); Reproduction sink = Reproduction.against(quantized)) {
             job.notices().forEach(progress::say);
             RunListener listener = new RunListener() {
                 @Override

@@ -2,8 +2,9 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Table;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.engine.json.Json;
+import io.llmc4j.cli.run.HeapKeeper;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.json.Json;
 import io.llmc4j.formats.convert.Conversion;
 import io.llmc4j.formats.convert.Converter;
 import io.llmc4j.formats.export.Exports;
@@ -62,7 +63,7 @@ final class ConvertCommand implements Callable<Integer> {
             throw BadInput.of(BadInput.Common.USAGE, "%s is GGUF, which eval, audit and inspect read; it holds no config.json, so it is not converted back: convert the directory that it "
                     + "was made from", in);
         }
-        try (HfModel model = HfModel.open(in)) {
+        try (HeapKeeper keeper = HeapKeeper.start(); HfModel model = HfModel.open(in)) {
             Conversion c = new Converter(model, Exports.named(to)).convert(out, requantize, overwrite);
             print(c);
             return c.differences().isEmpty() ? 0 : 3;

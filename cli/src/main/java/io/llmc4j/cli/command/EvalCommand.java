@@ -5,6 +5,7 @@ import io.llmc4j.cli.console.Text;
 import io.llmc4j.engine.json.Json;
 import io.llmc4j.cli.run.DataLoader;
 import io.llmc4j.cli.run.DeviceSession;
+import io.llmc4j.cli.run.HeapKeeper;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.evaluate.EvaluationResult;
 import io.llmc4j.engine.evaluate.Perplexity;
@@ -72,7 +73,7 @@ final class EvalCommand implements Callable<Integer> {
         device.math();
         PrintWriter out = spec.commandLine().getOut();
         Progress progress = Progress.of(spec.commandLine().getErr());
-        try (DeviceSession session = device.open(progress::say); ModelSource source = source()) {
+        try (DeviceSession session = device.open(progress::say); HeapKeeper keeper = HeapKeeper.start(); ModelSource source = source()) {
             int length = seqLen.orElse(Math.min(LONGEST_WINDOW, source.spec().contextLength()));
             DataLoader loader = new DataLoader(() -> source instanceof GgufModel g ? g.tokenizer() : Tokenizer.open(model), source.spec().vocabularySize());
             Evaluation evaluation = loader.evaluation(data.map(Path::toString).orElse(io.llmc4j.cli.run.Texts.BUNDLED), rows, length);

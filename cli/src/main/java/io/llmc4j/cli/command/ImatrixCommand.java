@@ -2,6 +2,7 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.console.Progress;
 import io.llmc4j.cli.run.DataLoader;
+import io.llmc4j.cli.run.HeapKeeper;
 import io.llmc4j.cli.run.Texts;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.calibrate.CalibrationSet;
@@ -74,7 +75,7 @@ final class ImatrixCommand implements Callable<Integer> {
             throw BadInput.of(BadInput.Common.USAGE, "--samples is %d; at least 1 is needed", samples);
         }
         Progress progress = Progress.of(spec.commandLine().getErr());
-        try (HfModel source = HfModel.open(model)) {
+        try (HeapKeeper keeper = HeapKeeper.start(); HfModel source = HfModel.open(model)) {
             int length = seqLen.orElse(Math.min(LONGEST_WINDOW, source.spec().contextLength()));
             DataLoader loader = new DataLoader(model, source.spec().vocabularySize());
             Evaluation text = loader.calibrationText(data.map(Path::toString).orElse(Texts.BUNDLED), length);

@@ -3,6 +3,9 @@ package io.llmc4j.cli.run;
 import io.llmc4j.cli.console.Text;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.evaluate.Evaluation;
+import io.llmc4j.engine.method.Methods;
+import io.llmc4j.engine.method.Need;
+import io.llmc4j.engine.model.FeedForwardSpec;
 import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.ModelSpec;
 import io.llmc4j.engine.model.Subset;
@@ -17,17 +20,19 @@ import java.util.Optional;
 /**
  * The memory of a run's peak, from shapes: that of its widest block, whatever the number of blocks.
  *
- * @param heap     float weights, rounded weights and codes of a block, what its method keeps, and one chunk of tokens
+ * @param heap     float weights, rounded weights and codes of a block, what its method keeps, and one chunk of tokens; what {@link HeapKeeper} keeps the heap at
  * @param expertHessians whether Hessians of experts take a quarter of the states' budget on the heap, beside {@code heap}
- * @param mapped   a block's bytes as they are stored
+ * @param mapped   a block's bytes as they are stored, or a layer's where one at a time is in memory
  * @param states   what waits between blocks or was gathered, all together; what does not fit the budget lies on disk
  * @param overhead of the virtual machine: code, threads, buffers
  */
 record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, long overhead) {
 
-    private static final long OVERHEAD = 380_000_000L;
+    private static final long OVERHEAD = 120_000_000L;
     /** States below this make a run that does nothing but read and write them. */
     private static final long LEAST_STATES = 64_000_000L;
+    /** Of a panel of the head, with the panel itself. */
+    private static final long LOGITS = 64_000_000L;
     /** Rows of an expert's input that wait for their sum. */
     private static final int ROUTED_ROWS = 256;
     private static final List<String> LEARNING = List.of("OmniQuant", "TesseraQ", "NormTweaking", "SpinQuant");
@@ -49,8 +54,10 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         long longest = 1;
         long tokens = 0;
         long evaluated = 0;
+        long flowing = 0;
         for (Evaluation e : job.run().evaluations()) {
             longest = Math.max(longest, e.seqLen());
+            flowing = Math.max(flowing, e.tokens());
             evaluated += e.tokens() * spec.hiddenSize() * 4 * e.positions().size();
         }
         if (job.run().calibration().isPresent()) {
@@ -64,16 +71,41 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
         long together = hessian ? hessiansTogether(job) : 0;
         boolean experts = hessian && (together == 0 || job.target().isPresent()) && job.layers().stream().anyMatch(l -> l.role().isExpert());
-        long atOnce = Math.max(chunkTokens, longest);
+        long atOnce = Math.min(Math.max(chunkTokens, longest), Math.max(flowing, tokens));
         int heads = spec.layers().stream().map(LayerSpec::attention).mapToInt(a -> a.heads()).max().orElse(1);
         // and no token flows through it
-        long work = streamed ? 0 : atOnce * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + 2 * longest * spec.vocabularySize() * 4;
+        long work = streamed ? 0 : atOnce * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + LOGITS;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
         long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * 28 : 0) + together
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
-        long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + (hessian ? 0 : tokens * widest * 4);
-        return new MemoryNeed(heap + heap / 4, experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, OVERHEAD);
+        long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
+        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, OVERHEAD);
+    }
+
+    /** Features of a token that wait outside the heap for a stage that looks at the inputs of layers, those of a whole block together; 0 where none does. */
+    private static long keptInputs(Job job) {
+        boolean kept = job.run().schemes().hasStaticActivations() || job.run().methods().stream().flatMap(m -> Methods.named(m.name()).recipe(job.run().options(m)).stream())
+                .anyMatch(s -> s.needs().what().contains(Need.INPUTS));
+        long most = 0;
+        for (BlockLayout b : kept ? job.shape().blocks() : List.<BlockLayout>of()) {
+            Map<String, Integer> widths = new HashMap<>();
+            b.modules().forEach(m -> m.parts().forEach(p -> widths.put(p.linear(), m.in())));
+            int chosen = job.shape().spec().layers().get(b.index()).feedForward().experts().map(FeedForwardSpec.Experts::perToken).orElse(1);
+            long sum = 0;
+            for (Subset s : b.subsets()) {
+                int width = widths.getOrDefault(s.input(), 0);
+                boolean experts = s.layers().stream().anyMatch(n -> n.contains("experts."));
+                // an expert's last layer is a subset of its own, and a token comes to a few of them
+                sum += !experts ? width : s.inspect() == Subset.Inspect.MLP ? (1L + chosen) * width : (long) width * chosen / Math.max(1, experts(b));
+            }
+            most = Math.max(most, sum);
+        }
+        return most;
+    }
+
+    private static int experts(BlockLayout b) {
+        return b.modules().stream().flatMap(m -> m.parts().stream()).mapToInt(p -> p.expert() + 1).max().orElse(0);
     }
 
     /**

@@ -14,6 +14,8 @@ final class Head {
 
     /** Vocabulary entries of one panel. */
     private static final int PANEL = 4096;
+    /** Positions whose logits of a panel are in memory together where only their sums are wanted. */
+    private static final int ROWS = 2048;
 
     /** Receives logits [rows, n] of vocabulary entries from {@code from} on. */
     interface PanelSink {
@@ -73,17 +75,21 @@ final class Head {
         double[] logSum = new double[x.rows()];
         double[] target = new double[x.rows()];
         Arrays.fill(logSum, Double.NEGATIVE_INFINITY);
-        panels(x, (from, panel) -> Parallel.forRange(panel.rows(), (r0, r1) -> {
-            for (int r = r0; r < r1; r++) {
-                double part = Kernels.get().logSumExp(panel.cols(), panel.data(), r * panel.cols());
-                logSum[r] = addLogs(logSum[r], part);
-                int t = r % tokens;
-                int next = t + 1 < tokens ? ids[r / tokens][t + 1] - from : -1;
-                if (next >= 0 && next < panel.cols()) {
-                    target[r] = panel.get(r, next);
+        for (int first = 0; first < x.rows(); first += ROWS) {
+            int base = first;
+            panels(x.rows(base, Math.min(x.rows(), base + ROWS)), (from, panel) -> Parallel.forRange(panel.rows(), (r0, r1) -> {
+                for (int i = r0; i < r1; i++) {
+                    int r = base + i;
+                    double part = Kernels.get().logSumExp(panel.cols(), panel.data(), i * panel.cols());
+                    logSum[r] = addLogs(logSum[r], part);
+                    int t = r % tokens;
+                    int next = t + 1 < tokens ? ids[r / tokens][t + 1] - from : -1;
+                    if (next >= 0 && next < panel.cols()) {
+                        target[r] = panel.get(i, next);
+                    }
                 }
-            }
-        }));
+            }));
+        }
         double[] sums = new double[batch];
         for (int b = 0; b < batch; b++) {
             for (int t = 0; t + 1 < tokens; t++) {

@@ -29,7 +29,7 @@ final class GgufDirectorySink implements ResumableSink {
         this.directory = OutputDirectory.begin(target, source.directory(), overwrite);
         this.carried = source.carried();
         String name = source.directory().map(d -> d.toAbsolutePath().normalize().getFileName().toString()).orElse(source.spec().family());
-        this.sink = new GgufSink(new GgufTarget(directory.staging(), name, type, importance, 0, source.directory()), source.spec());
+        this.sink = new GgufSink(new GgufTarget(directory.staging(), name, type, importance, 0, source.directory()), source.spec()).from(source);
     }
 
     @Override

@@ -13,6 +13,7 @@ import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.pipeline.LayerResult;
 import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.ModelSource;
+import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.formats.export.gguf.arch.ArchWriter;
 import io.llmc4j.formats.export.gguf.arch.BlockTensors;
@@ -46,6 +47,7 @@ public final class GgufSink implements ModelSink {
     private final List<Integer> kept = new ArrayList<>();
     private final ModelSpec spec;
     private Optional<Float> epsilon = Optional.empty();
+    private Optional<ModelSource> source = Optional.empty();
     private List<Path> files = List.of();
 
     /** Checks the architecture, the tokenizer and the file type's needs; nothing is written yet. */
@@ -62,13 +64,39 @@ public final class GgufSink implements ModelSink {
 
     /** The whole of a source as it is, without a method between. */
     public static Written write(ModelSource source, GgufTarget target) {
-        try (GgufSink sink = new GgufSink(target, source.spec())) {
+        try (GgufSink sink = new GgufSink(target, source.spec()).from(source)) {
             sink.ends(source.ends());
             for (int i = 0; i < source.spec().blocks(); i++) {
                 sink.block(source.block(i), List.of());
             }
             return sink.finish();
         }
+    }
+
+    /** The model as it is read: most methods leave the names of its tensors as they are, so that the size of the header is known before the first of them. */
+    GgufSink from(ModelSource model) {
+        source = Optional.of(model);
+        return this;
+    }
+
+    private void reserve(ModelEnds ends) {
+        if (source.isEmpty()) {
+            return;
+        }
+        GgufMetadata expected = plan.metadata().copy();
+        List<BlockTensors.Named> tensors = new ArrayList<>(EndTensors.of(plan.arch(), ends, plan.rotaryTensors()));
+        try {
+            for (int i = 0; i < spec.blocks(); i++) {
+                Block b = source.get().block(i);
+                b.norms().values().forEach(n -> ArchWriter.putEpsilon(plan.arch(), n.eps(), expected));
+                // names and shapes alone are asked for
+                tensors.addAll(BlockTensors.of(plan.arch(), b, i, l -> new BlockTensors.Written(new Matrix(0, 0), Optional.empty(), l::weight)));
+            }
+        } catch (BadInput e) {
+            // What was read cannot be written as it is; what a method makes of it can perhaps.
+            return;
+        }
+        writer.reserve(expected, tensors.stream().map(t -> new GgufTensorInfo(t.name(), t.shape(), GgmlType.F32, 0)).toList());
     }
 
     @Override
@@ -78,7 +106,9 @@ public final class GgufSink implements ModelSink {
         } catch (IOException e) {
             throw new BadInput(BadInput.Common.OUTPUT, "cannot make " + target.directory() + ": " + e.getMessage(), e);
         }
-        rules(ends).forEach(this::write);
+        List<BlockTensors.Named> tensors = rules(ends);
+        reserve(ends);
+        tensors.forEach(this::write);
     }
 
     /** Fixes the mix, which depends on whether there is an output matrix, and gives the tensors outside the blocks. */
@@ -176,6 +206,7 @@ public final class GgufSink implements ModelSink {
             ArrayNode part = parts.addArray();
             p.forEach(t -> tensor(part.addObject(), t.name(), t.shape(), t.type()).put("offset", t.offset()));
         }
+        mark.put("room", writer.room());
         ArrayNode written = mark.putArray("encoded");
         encoded.forEach(e -> tensor(written.addObject(), e.name(), e.shape(), e.type()).put("bytes", e.bytes()).put("checksum", e.checksum()).put("error", e.error())
                 .put("direct", e.direct()));
@@ -228,7 +259,7 @@ public final class GgufSink implements ModelSink {
                 p.forEach(t -> tensors.add(new GgufTensorInfo(t.path("name").asText(), shape(t), GgmlType.valueOf(t.path("type").asText()), t.path("offset").asLong())));
                 parts.add(tensors);
             }
-            writer.resume(parts);
+            writer.resume(parts, mark.path("room").asLong());
         } else {
             fewerBlocks();
         }

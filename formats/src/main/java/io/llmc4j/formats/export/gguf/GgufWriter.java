@@ -20,8 +20,9 @@ import java.util.Set;
 
 /**
  * Writes a GGUF file (version 3) or, above a size, a split one ({@code name-00001-of-00003.gguf}). Tensors come one after another as they
- * are made, and nothing but their entries stays in memory: their bytes go to a file beside the target, because the header, which comes
- * first, is known last. {@link #finish()} puts header and bytes together and renames, so a target is whole or absent.
+ * are made, and nothing but their entries stays in memory: their bytes go to a file beside the target, behind room for the header ({@link #reserve}).
+ * {@link #finish()} writes the header into its room and renames, so a target is whole or absent and the disk holds one copy. Where the header has
+ * another size than was foreseen, and in split files, the bytes are copied once.
  */
 public final class GgufWriter implements AutoCloseable {
 
@@ -34,6 +35,7 @@ public final class GgufWriter implements AutoCloseable {
     private final List<Part> parts = new ArrayList<>();
     private final Set<String> names = new HashSet<>();
     private final List<Path> temporary = new ArrayList<>();
+    private long room;
     private long left;
     private boolean finished;
 
@@ -57,12 +59,27 @@ public final class GgufWriter implements AutoCloseable {
         private final Path path;
         private final FileChannel channel;
         private final List<GgufTensorInfo> tensors = new ArrayList<>();
+        /** Where the tensors begin. */
+        private final long start;
         private long size;
 
-        Part(Path path, OpenOption... how) throws IOException {
+        Part(Path path, long start, OpenOption... how) throws IOException {
             this.path = path;
-            this.channel = FileChannel.open(path, how);
+            this.start = start;
+            this.channel = FileChannel.open(path, how).position(start);
         }
+    }
+
+    /**
+     * Before the first tensor: room for a header of this metadata and these tensors. Their types and offsets do not change its size. A split file's
+     * parts are not known beforehand, and get none.
+     */
+    public void reserve(GgufMetadata expected, List<GgufTensorInfo> tensors) {
+        room = splitBytes > 0 ? 0 : GgufFile.align(new GgufHeader(expected, tensors).bytes().length, alignment);
+    }
+
+    long room() {
+        return room;
     }
 
     /** Begins a tensor; exactly its bytes must follow by {@link #write}. */
@@ -94,7 +111,7 @@ public final class GgufWriter implements AutoCloseable {
     }
 
     private Part fresh() throws IOException {
-        return new Part(temporary("data" + parts.size()), StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+        return new Part(temporary("data" + parts.size()), room, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
     }
 
     /** The next bytes of the tensor that was begun. */
@@ -129,19 +146,25 @@ public final class GgufWriter implements AutoCloseable {
         return parts.stream().map(p -> List.copyOf(p.tensors)).toList();
     }
 
-    /** In place of the first {@link #begin}: the parts of another writer of this target as they were when {@link #mark} was asked for. */
-    public void resume(List<List<GgufTensorInfo>> mark) {
+    /** In place of the first {@link #begin}: the parts of another writer of this target, with this room, as they were when {@link #mark} was asked for. */
+    void resume(List<List<GgufTensorInfo>> mark, long reserved) {
+        room = reserved;
         try {
             for (List<GgufTensorInfo> tensors : mark) {
-                Part p = new Part(temporary("data" + parts.size()), StandardOpenOption.WRITE);
+                Path path = temporary("data" + parts.size());
+                if (!Files.exists(path) && Files.exists(target) && room > 0) {
+                    // killed behind the rename: the finished file gets its first name back, so that one path leads to the end
+                    Files.move(target, path, StandardCopyOption.ATOMIC_MOVE);
+                }
+                Part p = new Part(path, room, StandardOpenOption.WRITE);
                 parts.add(p);
                 p.tensors.addAll(tensors);
                 tensors.forEach(t -> names.add(t.name()));
                 p.size = tensors.isEmpty() ? 0 : tensors.getLast().offset() + tensors.getLast().bytes();
-                if (p.channel.size() < p.size) {
-                    throw BadInput.of(BadInput.Common.OUTPUT, "%s has %d bytes, and the run before had written %d; start again without --resume", p.path, p.channel.size(), p.size);
+                if (p.channel.size() < p.start + p.size) {
+                    throw BadInput.of(BadInput.Common.OUTPUT, "%s has %d bytes, and the run before had written %d; start again without --resume", p.path, p.channel.size(), p.start + p.size);
                 }
-                p.channel.truncate(p.size).position(p.size);
+                p.channel.truncate(p.start + p.size).position(p.start + p.size);
             }
         } catch (IOException e) {
             throw failed(e);
@@ -206,7 +229,6 @@ public final class GgufWriter implements AutoCloseable {
 
     private Path assemble(int index) throws IOException {
         Part part = parts.get(index);
-        part.channel.close();
         GgufMetadata header = index == 0 ? metadata.copy() : new GgufMetadata();
         if (parts.size() > 1) {
             header.u16("split.no", index).u16("split.count", parts.size()).i32("split.tensors.count", names.size());
@@ -214,14 +236,29 @@ public final class GgufWriter implements AutoCloseable {
                 header.u32(GgufFile.ALIGNMENT, alignment);
             }
         }
+        byte[] bytes = new GgufHeader(header, part.tensors).bytes();
+        long begin = GgufFile.align(bytes.length, alignment);
+        if (begin == part.start) {
+            zeros(part.channel.position(part.start + part.size), GgufFile.align(part.size, alignment) - part.size);
+            writeFully(part.channel.position(0), ByteBuffer.wrap(bytes));
+            zeros(part.channel, begin - bytes.length);
+            part.channel.force(true);
+            part.channel.close();
+            return part.path;
+        }
+        part.channel.close();
+        long free = Files.getFileStore(target.toAbsolutePath().getParent()).getUsableSpace();
+        if (free < begin + part.size) {
+            throw BadInput.of(BadInput.Common.OUTPUT, "%s: its tensors are other ones than those of the model that was read, and have to be copied once behind a header of another size; "
+                    + "that needs %d bytes more, the disk has %d free", target, begin + part.size, free);
+        }
         Path to = temporary("part" + index);
         try (FileChannel out = FileChannel.open(to, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
              FileChannel in = FileChannel.open(part.path, StandardOpenOption.READ)) {
-            byte[] bytes = new GgufHeader(header, part.tensors).bytes();
             writeFully(out, ByteBuffer.wrap(bytes));
-            zeros(out, GgufFile.align(bytes.length, alignment) - bytes.length);
+            zeros(out, begin - bytes.length);
             for (long at = 0; at < part.size;) {
-                at += in.transferTo(at, part.size - at, out);
+                at += in.transferTo(part.start + at, part.size - at, out);
             }
             zeros(out, GgufFile.align(part.size, alignment) - part.size);
             out.force(true);
