@@ -59,6 +59,7 @@ class HfConfigHostileTest {
         "bloom-12heads|apply_residual_connection_post_layernorm|true|apply_residual_connection_post_layernorm",
         "gpt2|scale_attn_by_inverse_layer_idx|true|scale_attn_by_inverse_layer_idx",
         "smollm3|no_rope_layers|[0,1]|no_rope_layers",
+        "deepseek-v2|n_routed_experts|0|mlp.gate of block 1",
         "deepseek-v2|topk_method|\"lottery\"|lottery",
         "deepseek-v3|scoring_func|\"softmax\"|scoring_func",
         "phi3-longrope|rope_scaling|{\"type\":\"longrope\",\"short_factor\":[1.0],\"long_factor\":[1.0]}|short_factor"})

@@ -9,7 +9,7 @@ public final class HeapKeeper implements AutoCloseable {
 
     private static final long INTERVAL_MS = 15;
     /** Below this nobody minds. */
-    static final long LEAST = 128L << 20;
+    static final long LEAST = 80L << 20;
     private static final Runtime JVM = Runtime.getRuntime();
 
     private final Thread watcher;

@@ -28,7 +28,9 @@ import java.util.Optional;
  */
 record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, long overhead) {
 
-    private static final long OVERHEAD = 120_000_000L;
+    /** Where nothing but weights is read, and where tokens flow: a tokenizer, and more code that is compiled. */
+    private static final long OVERHEAD = 90_000_000L;
+    private static final long OVERHEAD_OF_PASSES = 115_000_000L;
     /** States below this make a run that does nothing but read and write them. */
     private static final long LEAST_STATES = 64_000_000L;
     /** Of a panel of the head, with the panel itself. */
@@ -80,7 +82,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
-        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, OVERHEAD);
+        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, streamed ? OVERHEAD : OVERHEAD_OF_PASSES);
     }
 
     /** Features of a token that wait outside the heap for a stage that looks at the inputs of layers, those of a whole block together; 0 where none does. */
@@ -150,7 +152,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
 
     /** With this much of the states in memory. */
     long peak(long stateBytes) {
-        return heap + (expertHessians ? stateBytes / 4 : 0) + mapped + overhead + Math.min(states, stateBytes);
+        // what comes between two looks at the heap
+        return heap + heap / 16 + (expertHessians ? stateBytes / 4 : 0) + mapped + overhead + Math.min(states, stateBytes);
     }
 
     /** "6g", "512m", "800000k" or bytes; throws BadInput (USAGE). */

@@ -1,5 +1,6 @@
 package io.llmc4j.formats.hf;
 
+import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Norm;
 import io.llmc4j.engine.model.NormSlot;
 import io.llmc4j.engine.model.Role;
@@ -42,6 +43,9 @@ public final class BlockBuilder {
     }
 
     public BlockBuilder linear(String name, Role role, int expert, int out, int in) {
+        if (out < 1 || in < 1) {
+            throw BadInput.of(BadInput.Common.MODEL, "config.json: %s of block %d would be a matrix of [%d, %d]; sizes and numbers of experts are at least 1", name, index, out, in);
+        }
         modules.add(new ModuleLayout(name, name + ".weight", name + ".bias", -1, inputMajor, out, in, role.isRouter(),
                 List.of(new ModuleLayout.Part(name, role, expert, RowMap.contiguous(0, out)))));
         return this;
