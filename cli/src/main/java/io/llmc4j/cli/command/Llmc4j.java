@@ -2,8 +2,9 @@ package io.llmc4j.cli.command;
 
 import io.llmc4j.cli.config.Nearest;
 import io.llmc4j.cli.console.Text;
-import io.llmc4j.engine.json.Json;
+import io.llmc4j.cli.run.RunFailed;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.json.Json;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -88,9 +89,10 @@ public final class Llmc4j implements Runnable {
         throw new ParameterException(spec.commandLine(), "a command is missing");
     }
 
-    /** Bad input is a sentence and exit code 2; everything else is a bug or the machine's, with its stack, and exit code 1. */
+    /** Bad input is a sentence and exit code 2, what became of a run on its way is one and exit code 1; everything else is a bug, with its stack, and exit code 1. */
     private static int failed(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
-        if (e instanceof BadInput bad) {
+        BadInput bad = e instanceof RunFailed f ? f.what() : e instanceof BadInput b ? b : null;
+        if (bad != null) {
             if (last(parsed).hasMatchedOption("--json")) {
                 Map<String, Object> error = new LinkedHashMap<>();
                 error.put("kind", bad.kind().name());
@@ -100,7 +102,7 @@ public final class Llmc4j implements Runnable {
             }
             line.getErr().println(bad.getMessage());
             line.getErr().flush();
-            return CommandLine.ExitCode.USAGE;
+            return e instanceof RunFailed ? CommandLine.ExitCode.SOFTWARE : CommandLine.ExitCode.USAGE;
         }
         line.getErr().println("llmc4j failed; this is not your input's fault, please report it with what follows");
         e.printStackTrace(line.getErr());

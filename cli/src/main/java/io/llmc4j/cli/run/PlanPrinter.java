@@ -58,8 +58,12 @@ public final class PlanPrinter {
         return kinds;
     }
 
-    /** Throws BadInput (OUTPUT) when a disk has too little space for all that goes there: outputs, journal, states that do not fit the memory. */
-    static void checkSpace(Job job, Estimate e) {
+    /**
+     * Throws BadInput (OUTPUT) when a disk has too little space for all that goes there: outputs, journal, states that do not fit the memory.
+     *
+     * @param present bytes of them that lie there already
+     */
+    static void checkSpace(Job job, Estimate e, long present) {
         Map<java.nio.file.FileStore, Long> needs = new LinkedHashMap<>();
         for (Outputs.Target t : job.targets()) {
             needs.merge(OutputRules.store(t.directory()), e.outputBytes(), Long::sum);
@@ -68,9 +72,9 @@ public final class PlanPrinter {
             needs.merge(OutputRules.store(job.targets().getFirst().directory()), e.scratchBytes(), Long::sum);
         }
         needs.forEach((store, bytes) -> {
-            long free = OutputRules.usableBytes(store);
+            long free = OutputRules.usableBytes(store) + present;
             if (free < bytes) {
-                throw BadInput.of(BadInput.Common.OUTPUT, "the disk of %s has %s left, and the run needs about %s (%s for each of %d outputs, %s for its journal and its states); "
+                throw BadInput.of(BadInput.Common.OUTPUT, "the disk of %s has %s for it, and the run needs about %s (%s for each of %d outputs, %s for its journal and its states); "
                         + "free some, or choose another output directory", job.targets().getFirst().directory(), Text.bytes(free), Text.bytes(bytes), Text.bytes(e.outputBytes()),
                         job.targets().size(), Text.bytes(e.scratchBytes()));
             }
@@ -80,7 +84,7 @@ public final class PlanPrinter {
     public static void print(Job job, boolean json, PrintWriter out) {
         Estimate e = Estimate.of(job);
         if (job.model().isPresent()) {
-            checkSpace(job, e);
+            checkSpace(job, e, 0);
         }
         if (json) {
             out.print(Json.indented(map(job, e)));

@@ -16,6 +16,7 @@ import io.llmc4j.engine.pipeline.RunSummary;
 import io.llmc4j.engine.pipeline.TargetBits;
 import io.llmc4j.engine.safetensors.ShardedWriter;
 import io.llmc4j.formats.export.Exports;
+import io.llmc4j.formats.export.OutputDirectory;
 import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.TensorFate;
 import java.io.IOException;
@@ -29,6 +30,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Runs a job: opens its outputs, lets the fold go, has what was written read back, writes the report. */
 public final class Runner {
@@ -71,7 +73,7 @@ public final class Runner {
 
     /** @return 0, or 3 when the check of an output failed */
     public int run() {
-        PlanPrinter.checkSpace(job, Estimate.of(job));
+        PlanPrinter.checkSpace(job, Estimate.of(job), resume ? kept() : 0);
         Optional<RunJournal.Place> place = place(job.targets(), job.reportDirectory());
         if (place.isEmpty()) {
             return run(Optional.empty());
@@ -88,6 +90,23 @@ public final class Runner {
             journal.delete();
             return code;
         }
+    }
+
+    /** Bytes that an unfinished run has on the disk already. */
+    private long kept() {
+        List<Path> places = new ArrayList<>(job.targets().stream().map(t -> OutputDirectory.staging(t.directory())).toList());
+        place(job.targets(), job.reportDirectory()).map(RunJournal.Place::directory).ifPresent(places::add);
+        long sum = 0;
+        for (Path p : places) {
+            try (Stream<Path> all = Files.isDirectory(p) ? Files.walk(p) : Stream.empty()) {
+                for (Path f : all.filter(Files::isRegularFile).toList()) {
+                    sum += Files.size(f);
+                }
+            } catch (IOException e) {
+                throw new BadInput(BadInput.Common.OUTPUT, p + " cannot be read: " + e.getMessage(), e);
+            }
+        }
+        return sum;
     }
 
     private int run(Optional<RunJournal> journal) {
@@ -114,6 +133,9 @@ public final class Runner {
             return differences.isEmpty() ? 0 : UNSOUND;
         } catch (RuntimeException | Error e) {
             journal.flatMap(RunJournal::boundary).ifPresent(b -> keep(b, sinks));
+            if (e instanceof BadInput b) {
+                throw RunFailed.of(b);
+            }
             throw e;
         } finally {
             progress.clear();

@@ -66,8 +66,17 @@ public final class AtomicFile {
     }
 
     static BadInput unwritable(Path target, IOException e) {
-        return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage()
+        return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage() + free(target)
                 + "; free space or choose another directory (nothing is left under the final name)", e);
+    }
+
+    private static String free(Path target) {
+        try {
+            return " (its disk has " + Files.getFileStore(target.toAbsolutePath().getParent()).getUsableSpace() + " bytes free)";
+        } catch (IOException | RuntimeException e) {
+            // the error that brought us here is the one to report
+            return "";
+        }
     }
 
     static MessageDigest sha256() {

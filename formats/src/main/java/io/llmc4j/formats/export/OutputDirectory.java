@@ -48,10 +48,16 @@ public final class OutputDirectory {
             if (Files.isDirectory(place) && !overwrite && !isEmpty(place)) {
                 throw BadInput.of(BadInput.Common.OUTPUT, "%s is there and not empty; choose another output directory, or overwrite it with --overwrite", target);
             }
-            return new OutputDirectory(place, place.resolveSibling("." + place.getFileName() + ".partial"), overwrite);
+            return new OutputDirectory(place, staging(place), overwrite);
         } catch (IOException e) {
             throw unwritable(target, e);
         }
+    }
+
+    /** Where an output lies until it is whole. */
+    public static Path staging(Path target) {
+        Path place = target.toAbsolutePath().normalize();
+        return place.resolveSibling("." + place.getFileName() + ".partial");
     }
 
     /** Makes the hidden directory, empty; what an earlier run left there goes away. */
