@@ -92,12 +92,13 @@ class DiskFullTest {
         for (String name : expected.keySet()) {
             sizes.add(Files.size(whole.resolve(name)));
         }
-        List<Long> limits = List.of(sizes.last() - UNIT, sizes.last() / 3, 150_000L, 30_000L, 4_000L);
+        List<Long> limits = List.of(sizes.last() - UNIT, sizes.last() / 3, 150_000L, 25_000L);
         int failed = 0;
         for (long limit : limits) {
             Path out = dir.resolve("limit" + limit);
             Ran full = run(limit, killed(model, out, "begin"));
             failed += full.code() == 0 ? 0 : 1;
+            assertTrue(!full.err().contains("lock: "), full.err());
             assertTrue(full.code() == 0 || full.err().contains("io.llmc4j.engine.BadInput: ") && full.err().contains("File too large"), limit + ": " + full.err());
             for (String target : List.of("vllm", "gguf-q8_0")) {
                 assertTrue(Files.notExists(out.resolve(target)) || KilledRun.files(out.resolve(target)).size() == KilledRun.files(whole.resolve(target)).size(), target + " at " + limit);
@@ -106,7 +107,7 @@ class DiskFullTest {
             assertEquals(0, rest.code(), limit + ": " + rest.err());
             assertEquals(expected, KilledRun.files(out), "limit " + limit);
         }
-        assertTrue(failed >= 4, failed + " of the limits were felt");
+        assertTrue(failed >= 3, failed + " of the limits were felt");
     }
 
     private static List<String> killed(Path model, Path out, String how) {

@@ -66,7 +66,7 @@ final class RunLock implements AutoCloseable {
      * file must not be opened a second time for that: closing any descriptor of it would give back this process's lock.
      */
     private static boolean same(Path file, FileChannel open) throws IOException {
-        long size = ThreadLocalRandom.current().nextLong(1 << 10, 1 << 30);
+        long size = ThreadLocalRandom.current().nextLong(1 << 10, 1 << 14);
         open.truncate(0).write(ByteBuffer.allocate(1), size - 1);
         try {
             return Files.size(file) == size;

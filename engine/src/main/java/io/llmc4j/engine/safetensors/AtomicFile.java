@@ -65,7 +65,8 @@ public final class AtomicFile {
         }
     }
 
-    static BadInput unwritable(Path target, IOException e) {
+    /** The error of a write that failed, with the file and the room that its disk has. */
+    public static BadInput unwritable(Path target, IOException e) {
         return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage() + free(target)
                 + "; free space or choose another directory (nothing is left under the final name)", e);
     }

@@ -1,6 +1,7 @@
 package io.llmc4j.formats.export.gguf;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.safetensors.AtomicFile;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.formats.export.gguf.block.GgmlType;
 import java.io.IOException;
@@ -285,7 +286,7 @@ public final class GgufWriter implements AutoCloseable {
     }
 
     private BadInput failed(IOException e) {
-        return new BadInput(BadInput.Common.OUTPUT, "cannot write " + target + ": " + e.getMessage(), e);
+        return AtomicFile.unwritable(target, e);
     }
 
     /** Closes and keeps what is unfinished. */
