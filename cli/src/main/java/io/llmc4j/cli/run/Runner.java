@@ -75,16 +75,18 @@ public final class Runner {
     public int run() {
         PlanPrinter.checkSpace(job, Estimate.of(job), resume ? kept() : 0);
         Optional<RunJournal.Place> place = place(job.targets(), job.reportDirectory());
-        if (place.isEmpty()) {
-            return run(Optional.empty());
+        try (HeapKeeper keeper = HeapKeeper.start(MemoryNeed.of(job, job.run().memory().chunkTokens()).heap())) {
+            return place.isEmpty() ? run(Optional.empty()) : journalled(place.get());
         }
+    }
+
+    private int journalled(RunJournal.Place place) {
         int blocks = job.shape().spec().blocks();
         Fingerprint fingerprint = Fingerprints.of(job);
-        try (RunJournal journal = resume ? RunJournal.resume(place.get(), fingerprint, blocks) : RunJournal.begin(place.get(), fingerprint, blocks, overwrite);
-             StopHook hook = StopHook.install(journal, err);
-             HeapKeeper keeper = HeapKeeper.start(MemoryNeed.of(job, job.run().memory().chunkTokens()).heap())) {
+        try (RunJournal journal = resume ? RunJournal.resume(place, fingerprint, blocks) : RunJournal.begin(place, fingerprint, blocks, overwrite);
+             StopHook hook = StopHook.install(journal, err)) {
             if (resume && journal.boundary().isEmpty()) {
-                progress.say("there is no unfinished run into " + place.get().output() + "; starting from the beginning");
+                progress.say("there is no unfinished run into " + place.output() + "; starting from the beginning");
             }
             int code = run(Optional.of(journal));
             journal.delete();

@@ -33,7 +33,7 @@ public record RunConfig(List<MethodStep> methods, SchemePlan schemes, Optional<K
      * @param chunkTokens tokens that flow through a block together
      */
     public record Memory(long stateBytes, int chunkTokens) {
-        public static final Memory DEFAULT = new Memory(4L << 30, 8192);
+        public static final Memory DEFAULT = new Memory(4L << 30, 2048);
     }
 
     public RunConfig {
