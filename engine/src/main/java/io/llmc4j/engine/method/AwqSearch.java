@@ -16,8 +16,11 @@ import io.llmc4j.engine.quant.ActivationRounding;
 import io.llmc4j.engine.quant.ActivationRoundings;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntFunction;
 
 /**
  * The search for one subset's scale: of twenty ratios, the one whose quantized subset changes the inspected module's output least.
@@ -29,6 +32,8 @@ import java.util.Optional;
 final class AwqSearch {
 
     private static final int RATIOS = 20;
+    /** Tokens after which a ratio is asked whether it can still win. */
+    private static final int PART_TOKENS = 512;
 
     private final BlockWork work;
     private final Subset subset;
@@ -72,23 +77,43 @@ final class AwqSearch {
         float[] importance = version == AwqScale.Version.V1 ? AwqScale.weightImportance(layers.stream().map(Linear::weight).toList(),
                 work.scheme(layers.getFirst()).weight().orElseThrow().granularity()) : new float[0];
         float[] magnitudes = magnitudes(0);
-        double best = Double.POSITIVE_INFINITY;
-        double bestRatio = -1;
+        int best;
         try (Loss loss = loss()) {
-            for (int n = 0; n < RATIOS; n++) {
-                double ratio = (double) n / RATIOS;
-                double l = loss.of(Folding.expand(work.block(), AwqScale.of(version, magnitudes, importance, ratio), layers.getFirst().in()));
-                if (l < best) {
-                    best = l;
-                    bestRatio = ratio;
-                }
-            }
+            best = smallest(loss, n -> Folding.expand(work.block(), AwqScale.of(version, magnitudes, importance, (double) n / RATIOS), layers.getFirst().in()));
         }
-        if (bestRatio < 0) {
+        if (best < 0) {
             throw BadInput.of(BadInput.Common.DATA, "no AWQ scale of %s gives a finite error: the model or the calibration data holds values that are not finite",
                     work.fullName(layers.getFirst()));
         }
-        return averaged(bestRatio, importance);
+        return averaged((double) best / RATIOS, importance);
+    }
+
+    /**
+     * The first ratio of the smallest loss; -1 where none is finite. A loss is a sum of squares, so a ratio whose sum over some of the tokens is already
+     * larger than another's over all of them is out, exactly. The ratios that look best on the first tokens go first, and then most others end early.
+     */
+    private static int smallest(Loss loss, IntFunction<float[]> scale) {
+        double[] first = new double[RATIOS];
+        List<Integer> order = new ArrayList<>();
+        for (int n = 0; n < RATIOS; n++) {
+            first[n] = loss.parts() == 1 ? 0 : loss.of(scale.apply(n), 0, 1, 0, Double.POSITIVE_INFINITY);
+            order.add(n);
+        }
+        // Stable, and not a number comes last.
+        order.sort(Comparator.comparingDouble(n -> first[n]));
+        int best = -1;
+        double least = Double.POSITIVE_INFINITY;
+        for (int n : order) {
+            if (first[n] > least) {
+                break;
+            }
+            double l = loss.of(scale.apply(n), loss.parts() == 1 ? 0 : 1, loss.parts(), first[n], least);
+            if (l < least || l == least && best >= 0 && n < best) {
+                least = l;
+                best = n;
+            }
+        }
+        return best;
     }
 
     /** The ratio's scale, weighted by samples over all batches. */
@@ -169,7 +194,16 @@ final class AwqSearch {
 
     /** Mean squared change of the inspected output under a scale of the inputs. */
     private interface Loss extends AutoCloseable {
-        double of(float[] t);
+
+        /** In how many parts the tokens come, one after the other. */
+        int parts();
+
+        /**
+         * The sum over the parts from {@code from} to {@code to - 1}, added to {@code before}; whatever is larger than {@code enough} as soon as that is certain.
+         *
+         * @param t the scale
+         */
+        double of(float[] t, int from, int to, double before, double enough);
 
         @Override
         void close();
@@ -181,14 +215,6 @@ final class AwqSearch {
         Folding.multiplyColumns(w, t);
         Optional<Quantizer> q = work.weightQuantizer(layer);
         return q.isPresent() ? q.get().fakeQuantize(w) : w;
-    }
-
-    private long elements(int outputs) {
-        long rows = 0;
-        for (int c = 0; c < firstBatchChunks; c++) {
-            rows += inputs.rows(c);
-        }
-        return rows * outputs;
     }
 
     /** For one linear layer with float inputs: sum over outputs of d G dᵀ with d = w - rounded(w t) / t. */
@@ -210,8 +236,13 @@ final class AwqSearch {
         }
 
         @Override
-        public double of(float[] t) {
-            return AwqScale.quadraticLoss(layer.weight(), gram, t, work.weightQuantizer(layer).orElseThrow()) / elements(layer.out());
+        public int parts() {
+            return 1;
+        }
+
+        @Override
+        public double of(float[] t, int from, int to, double before, double enough) {
+            return AwqScale.quadraticLoss(layer.weight(), gram, t, work.weightQuantizer(layer).orElseThrow());
         }
 
         @Override
@@ -223,21 +254,28 @@ final class AwqSearch {
     private final class OutputLoss implements Loss {
 
         private final StateStore.States targets = work.store().states("awq targets");
-        private final Optional<ActivationRounding> rounding = work.activationQuantizer(layers.getFirst()).map(this::rounding);
-        private int outputs;
+        private final Optional<Quantizer> activations = work.activationQuantizer(layers.getFirst());
+        private final boolean wholeBatch = activations.isPresent() && work.llmcCompatible() && firstBatchChunks == 1 && inputs.samples(0) == subBatch;
+        private final Optional<ActivationRounding> rounding = activations.map(q -> wholeBatch ? (x, batch, tokens) -> q.fakeQuantize(x) : ActivationRoundings.dynamic(q));
+        private final List<Part> parts = new ArrayList<>();
+
+        /** Sequences {@code from} to {@code to - 1} of a chunk. */
+        private record Part(int chunk, int from, int to) {
+
+            Hidden of(Hidden h) {
+                return from == 0 && to == h.batch() ? h : new Hidden(to - from, h.tokens(), h.data().rows(from * h.tokens(), to * h.tokens()));
+            }
+        }
 
         OutputLoss() {
             for (int c = 0; c < firstBatchChunks; c++) {
                 Hidden h = inputs.chunk(c);
-                Matrix y = inspect(h);
-                outputs = y.cols();
-                targets.put(c, h.with(y));
+                int together = wholeBatch ? h.batch() : Math.max(1, PART_TOKENS / h.tokens());
+                for (int b = 0; b < h.batch(); b += together) {
+                    parts.add(new Part(c, b, Math.min(h.batch(), b + together)));
+                }
+                targets.put(c, h.with(inspect(h)));
             }
-        }
-
-        private ActivationRounding rounding(Quantizer q) {
-            boolean wholeBatch = work.llmcCompatible() && firstBatchChunks == 1 && inputs.samples(0) == subBatch;
-            return wholeBatch ? (x, batch, tokens) -> q.fakeQuantize(x) : ActivationRoundings.dynamic(q);
         }
 
         private Matrix inspect(Hidden h) {
@@ -250,20 +288,26 @@ final class AwqSearch {
         }
 
         @Override
-        public double of(float[] t) {
+        public int parts() {
+            return parts.size();
+        }
+
+        @Override
+        public double of(float[] t, int from, int to, double before, double enough) {
             List<Matrix> original = layers.stream().map(Linear::weight).toList();
             try {
                 for (Linear l : layers) {
                     l.setWeight(scaledAndRounded(l, t));
                 }
-                double sum = 0;
-                for (int c = 0; c < firstBatchChunks; c++) {
-                    Hidden h = inputs.chunk(c);
+                double sum = before;
+                for (int p = from; p < to && !(sum > enough); p++) {
+                    Part part = parts.get(p);
+                    Hidden h = part.of(inputs.chunk(part.chunk()));
                     Gathering.divideRows(h.data(), t);
                     Hidden in = rounding.isPresent() ? h.with(rounding.get().fakeQuantize(h.data(), h.batch(), h.tokens())) : h;
-                    sum = addSquaredDistance(inspect(in), targets.get(c).data(), sum);
+                    sum = addSquaredDistance(inspect(in), part.of(targets.get(part.chunk())).data(), sum);
                 }
-                return sum / elements(outputs);
+                return sum;
             } finally {
                 for (int i = 0; i < layers.size(); i++) {
                     layers.get(i).setWeight(original.get(i));
