@@ -56,30 +56,38 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--seconds", type=float, default=1.0)
-    p.add_argument("--full", action="store_true")
+    p.add_argument("--full", action="store_true", help="also sizes that take seconds, as bench --full has them")
+    p.add_argument("--only", default="", help="parts of names of rows, with commas between")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     clock = time.thread_time if a.threads == 1 else time.monotonic
+    wanted = [w for w in a.only.split(",") if w]
     seconds = {}
     parts = {}
+
+    def row(name, *works):
+        if not wanted or any(w in name for w in wanted):
+            times = [measure(work, a.seconds, clock) for work in works]
+            seconds[name] = min(times)
+            if len(times) > 1:
+                parts[name] = times
+
     with torch.inference_mode():
         for m, n, k in [(2048, 768, 768), (2048, 2048, 2048), (1, 4096, 4096), (33, 65, 768)] + ([(2048, 4096, 4096)] if a.full else []):
             x, w = torch.rand(m, k) - 0.5, torch.rand(n, k) - 0.5
-            both = [measure(lambda: torch.mm(x, w.t()), a.seconds, clock), measure(lambda: torch.nn.functional.linear(x, w), a.seconds, clock)]
-            seconds[f"gemm-{m}-{n}-{k}"] = min(both)
-            parts[f"gemm-{m}-{n}-{k}"] = both
+            row(f"gemm-{m}-{n}-{k}", lambda: torch.mm(x, w.t()), lambda: torch.nn.functional.linear(x, w))
         for n in [1024, 2048, 4096] if a.full else [1024]:
             x = torch.rand(n, n) - 0.5
-            seconds[f"gram-{n}"] = measure(lambda: x.t() @ x, a.seconds, clock)
+            row(f"gram-{n}", lambda: x.t() @ x)
             h = definite(n)
-            seconds[f"cholesky-{n}"] = measure(lambda: torch.linalg.cholesky(h), a.seconds, clock)
+            row(f"cholesky-{n}", lambda: torch.linalg.cholesky(h))
             inverse = lambda m: torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(m)), upper=True)
-            seconds[f"inverse-factor-float32-{n}"] = measure(lambda: inverse(h), a.seconds, clock)
+            row(f"inverse-factor-float32-{n}", lambda: inverse(h))
             d = h.double()
-            seconds[f"inverse-factor-float64-{n}"] = measure(lambda: inverse(d), a.seconds, clock)
+            row(f"inverse-factor-float64-{n}", lambda: inverse(d))
             upper = inverse(h)
             w = torch.rand(n, n) - 0.5
-            seconds[f"gptq-{n}"] = measure(lambda: gptq(w, upper), a.seconds, clock)
+            row(f"gptq-{n}", lambda: gptq(w, upper))
     json.dump({"name": f"torch {torch.__version__}", "threads": a.threads, "seconds": seconds, "mm and linear": parts}, sys.stdout, indent=1)
 
 

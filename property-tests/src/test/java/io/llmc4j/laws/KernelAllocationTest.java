@@ -125,6 +125,7 @@ class KernelAllocationTest {
         }
         calls.put("gemmNN", () -> { k.gemmNN(15, 29, 34, a, 0, 34, b, 0, 29, out, 0, 29, false); return 0; });
         calls.put("gemmTN", () -> { k.gemmTN(15, 29, 34, a, 0, 15, b, 0, 29, out, 0, 29, true); return 0; });
+        calls.put("lowerNT", () -> { k.lowerNT(25, 40, a, 0, 40, b, 0, 40, out, 0, 25); k.scale(N, 0f, out, 0); return 0; });
         float[] shrink = {0.5f, 0.5f};
         calls.put("syrkBatches", () -> { k.syrkBatches(20, 25, a, 25, shrink, out, 25); k.scale(N, 0f, out, 0); return 0; });
         calls.put("syrk", () -> { k.syrk(40, 25, a, 0, 25, out, 25); k.scale(N, 0f, out, 0); return 0; });

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -80,6 +81,26 @@ class ProductShapesTest {
             }
         } finally {
             Parallel.setThreads(threads);
+        }
+    }
+
+    @Test
+    void aLowerTriangleIsTheOneOfTheWholeProduct() {
+        for (int n : new int[] {1, 7, 16, 130, 261}) {
+            int k = 390;
+            float[] a = random(n * 400);
+            float[] b = random(n * k);
+            float[] expected = random(n * n);
+            float[] found = expected.clone();
+            float[] scalarly = expected.clone();
+            vector.lowerNT(n, k, a, 0, 400, b, 0, k, found, 0, n);
+            scalar.lowerNT(n, k, a, 0, 400, b, 0, k, scalarly, 0, n);
+            scalar.gemmNT(n, n, k, a, 0, 400, b, 0, k, expected, 0, n, true);
+            for (int i = 0; i < n; i++) {
+                float[] row = Arrays.copyOfRange(expected, i * n, i * n + i + 1);
+                assertArrayEquals(row, Arrays.copyOfRange(found, i * n, i * n + i + 1), "row " + i + " of " + n);
+                assertArrayEquals(row, Arrays.copyOfRange(scalarly, i * n, i * n + i + 1), "row " + i + " of " + n);
+            }
         }
     }
 

@@ -57,6 +57,14 @@ public interface Kernels {
     /** H[n, n] += Xᵀ X for X [rows, n]; both triangles of H are written and equal. */
     void syrk(int rows, int n, float[] x, int xOff, int ldx, float[] h, int ldh);
 
+    /** The lower triangle of C[n, n] += A[n, k] · B[n, k]ᵀ, as {@link #gemmNT} has it; above its diagonal C holds anything afterwards. */
+    default void lowerNT(int n, int k, float[] a, int aOff, int lda, float[] b, int bOff, int ldb, float[] c, int cOff, int ldc) {
+        int strip = 128;
+        for (int j = 0; j < n; j += strip) {
+            gemmNT(n - j, Math.min(strip, n - j), k, a, aOff + j * lda, lda, b, bOff + j * ldb, ldb, c, cOff + j * ldc + j, ldc, true);
+        }
+    }
+
     /**
      * A sum of XᵀX over batches: for each batch H *= shrink, then H += XᵀX of its rows, as {@link #scale} and {@link #syrk} do it.
      *

@@ -10,7 +10,7 @@ final class SlimProducts {
     private static final int L = Lanes.L;
     private static final int WIDE = 2 * L;
     /** Columns up to which this is faster than packing both operands. */
-    private static final int FEW = 64;
+    private static final int FEW = 128;
     /** Rows up to which it is: the result then lies across. */
     private static final int FEW_ACROSS = 16;
     /** Rows that stay in the second-level cache while the panels pass. */

@@ -41,6 +41,11 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void lowerNT(int n, int k, float[] a, int aOff, int lda, float[] b, int bOff, int ldb, float[] c, int cOff, int ldc) {
+        VectorGemm.run(n, n, k, a, aOff, lda, 1, b, bOff, 1, ldb, c, cOff, ldc, true, true);
+    }
+
+    @Override
     public void syrk(int rows, int n, float[] x, int xOff, int ldx, float[] h, int ldh) {
         VectorGemm.run(n, n, rows, x, xOff, 1, ldx, x, xOff, ldx, 1, h, 0, ldh, true, true);
         if (n > 1) {

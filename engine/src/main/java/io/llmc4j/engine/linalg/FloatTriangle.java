@@ -8,6 +8,10 @@ import java.util.Arrays;
 final class FloatTriangle {
 
     static final int BLOCK = 128;
+    /** Columns whose products are gathered: a k-block of the kernels, and a multiple of the block. */
+    private static final int PANEL = Kernels.K_BLOCK;
+    /** Columns that a solution is multiplied for at once: narrow, so that the zeros of a triangle are left out. */
+    private static final int STRIP = 64;
 
     private final float[] a;
     private final int n;
@@ -19,30 +23,50 @@ final class FloatTriangle {
         this.n = n;
     }
 
-    /** A = L Lᵀ: the lower triangle becomes L. Returns -1, or the first row whose pivot is not positive; then {@code a} holds it. */
+    /**
+     * A = L Lᵀ: the lower triangle becomes L. Returns -1, or the first row whose pivot is not positive; then {@code a} holds it.
+     *
+     * <p>What is done is brought in as whole k-blocks of the product into all that is to come, and from the last whole one to the block at hand: the sums, and so the
+     * bits, are those of one long product a block, and most of the work has matrices that are large in all directions.
+     */
     int factor() {
         float[] inverse = new float[BLOCK * BLOCK];
         float[] panel = new float[Math.max(0, n - BLOCK) * BLOCK];
-        float[] negated = new float[BLOCK * n];
-        for (int k = 0; k < n; k += BLOCK) {
-            int nb = Math.min(BLOCK, n - k);
-            int below = n - k - nb;
-            for (int i = 0; i < nb; i++) {
-                for (int j = 0; j < k; j++) {
-                    negated[i * n + j] = -a[(k + i) * n + j];
+        float[] negated = new float[PANEL * Math.max(Math.min(n, BLOCK), n - PANEL)];
+        for (int first = 0; first < n; first += PANEL) {
+            int end = Math.min(n, first + PANEL);
+            for (int k = first; k < end; k += BLOCK) {
+                int nb = Math.min(BLOCK, n - k);
+                int below = n - k - nb;
+                negate(k, nb, first, k - first, negated);
+                kernels.gemmNT(n - k, nb, k - first, a, k * n + first, n, negated, 0, PANEL, a, k * n + k, n, true);
+                int failed = factorBlock(k, nb);
+                if (failed >= 0) {
+                    return failed;
+                }
+                if (below > 0) {
+                    invertBlock(k, nb, inverse);
+                    solveBelow(k, nb, below, inverse, panel);
                 }
             }
-            kernels.gemmNT(n - k, nb, k, a, k * n, n, negated, 0, n, a, k * n + k, n, true);
-            int failed = factorBlock(k, nb);
-            if (failed >= 0) {
-                return failed;
-            }
-            if (below > 0) {
-                invertBlock(k, nb, inverse);
-                solveBelow(k, nb, below, inverse, panel);
+            if (end < n) {
+                negate(end, n - end, first, PANEL, negated);
+                kernels.lowerNT(n - end, PANEL, a, end * n + first, n, negated, 0, PANEL, a, end * n + end, n);
             }
         }
         return -1;
+    }
+
+    /** Minus rows {@code row} to {@code row + rows}, columns {@code column} to {@code column + columns}; rows of PANEL. */
+    private void negate(int row, int rows, int column, int columns, float[] to) {
+        Parallel.forRange(rows, 256, (from, until) -> {
+            for (int i = from; i < until; i++) {
+                int at = (row + i) * n + column;
+                for (int j = 0; j < columns; j++) {
+                    to[i * PANEL + j] = -a[at + j];
+                }
+            }
+        });
     }
 
     /** Column after column, each brought into those after it; columns are rows of a copy, so that they are contiguous. */
@@ -98,7 +122,11 @@ final class FloatTriangle {
         for (int i = 0; i < below; i++) {
             System.arraycopy(a, (first + i) * n + at, panel, i * nb, nb);
         }
-        kernels.gemmNT(below, nb, nb, panel, 0, nb, inverse, 0, BLOCK, a, first * n + at, n, false);
+        // The inverse has zeros from its diagonal on.
+        for (int j = 0; j < nb; j += STRIP) {
+            int strip = Math.min(STRIP, nb - j);
+            kernels.gemmNT(below, strip, j + strip, panel, 0, nb, inverse, j * BLOCK, BLOCK, a, first * n + at + j, n, false);
+        }
     }
 
     /** The lower triangle L becomes L⁻¹. */

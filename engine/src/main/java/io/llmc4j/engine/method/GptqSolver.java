@@ -12,8 +12,9 @@ import java.util.Arrays;
  * GPTQ's column loop (arXiv 2210.17323, algorithm 1; spec 3.4) on one weight: columns are rounded one after the other, and the error of each is
  * spread over those that are left. A pure function.
  *
- * <p>Left-looking: before a block of columns is rounded, one product brings all earlier errors into it; within the block, rows go in tiles with
- * their columns contiguous, so that the rows lie in the lanes. Rows are independent of each other, so tiles run in parallel.
+ * <p>Errors are brought in as whole k-blocks of the product into all columns that are to come, and from the last whole one to the block at hand before that is
+ * rounded: the sums, and so the bits, are those of one long product a block. Within the block, rows go in tiles with their columns contiguous, so that the rows lie
+ * in the lanes. Rows are independent of each other, so tiles run in parallel.
  */
 public final class GptqSolver {
 
@@ -65,6 +66,9 @@ public final class GptqSolver {
         private final Matrix current;
         /** Minus the error of each column over its pivot. */
         private final Matrix errors;
+        /** Columns, a number of whole k-blocks, whose errors have been brought into all columns that are not rounded. */
+        private int gathered;
+        private final boolean natural;
         private final QuantParams fixed;
         private final float[] scales;
         private final float[] zeros;
@@ -81,17 +85,19 @@ public final class GptqSolver {
             dynamic = grouped && !staticGroups;
             current = new Matrix(rows, cols);
             errors = new Matrix(rows, cols);
-            Matrix live = w.copy();
-            for (int r = 0; r < rows; r++) {
-                for (int c = 0; c < cols; c++) {
-                    if (inverse.dead()[c]) {
-                        live.data()[r * cols + c] = 0;
-                    }
-                }
+            boolean[] dead = inverse.dead();
+            natural = inverse.order().isNatural();
+            boolean asItIs = natural;
+            for (int c = 0; c < cols; c++) {
+                asItIs &= !dead[c];
             }
-            for (int r = 0; r < rows; r++) {
-                for (int c = 0; c < cols; c++) {
-                    current.data()[r * cols + c] = live.data()[r * cols + order[c]];
+            if (asItIs) {
+                System.arraycopy(w.data(), 0, current.data(), 0, rows * cols);
+            } else {
+                for (int r = 0; r < rows; r++) {
+                    for (int c = 0; c < cols; c++) {
+                        current.data()[r * cols + c] = dead[order[c]] ? 0 : w.data()[r * cols + order[c]];
+                    }
                 }
             }
             // Kept columns do not stretch the range of a whole row.
@@ -114,13 +120,15 @@ public final class GptqSolver {
 
         Solution run() {
             for (int from = 0; from < quantized; from += blockSize) {
+                gather(from);
                 block(from, Math.min(quantized, from + blockSize));
             }
             if (quantized < cols) {
+                gather(quantized);
                 spread(current, quantized, quantized, cols - quantized);
             }
-            Matrix out = new Matrix(rows, cols);
-            for (int r = 0; r < rows; r++) {
+            Matrix out = natural ? current : new Matrix(rows, cols);
+            for (int r = 0; r < rows && out != current; r++) {
                 for (int c = 0; c < cols; c++) {
                     out.data()[r * cols + order[c]] = current.data()[r * cols + c];
                 }
@@ -128,11 +136,18 @@ public final class GptqSolver {
             return new Solution(out, dynamic ? new QuantParams(scales, zeros) : fixed);
         }
 
-        /** Columns {@code at} to {@code at + count} of m take the errors of the columns before {@code before}. */
-        private void spread(Matrix m, int before, int at, int count) {
-            if (before > 0) {
-                Kernels.get().gemmNN(rows, count, before, errors.data(), 0, cols, upper, at, cols, m.data(), m == current ? at : 0, m.cols(), true);
+        /** Columns from {@code at} on take the errors of whole k-blocks of columns before it. */
+        private void gather(int at) {
+            for (; at - gathered >= Kernels.K_BLOCK; gathered += Kernels.K_BLOCK) {
+                Kernels.get().gemmNN(rows, cols - at, Kernels.K_BLOCK, errors.data(), gathered, cols, upper, gathered * cols + at, cols, current.data(), at, cols,
+                        true);
             }
+        }
+
+        /** Columns {@code at} to {@code at + count} of m, which have what is gathered, take the errors of the other columns before {@code before}. */
+        private void spread(Matrix m, int before, int at, int count) {
+            Kernels.get().gemmNN(rows, count, before - gathered, errors.data(), gathered, cols, upper, gathered * cols + at, cols, m.data(), m == current ? at : 0,
+                    m.cols(), true);
         }
 
         private void block(int from, int to) {
