@@ -105,6 +105,10 @@ class KernelAllocationTest {
         calls.put("floatsToE5m2", () -> { stored.floatsToE5m2(N, a, 0, bytes, 0, true); return 0; });
         calls.put("integerCodes", () -> { stored.integerCodes(N, a, 0, 0.1f, 8, 0, 15, bytes, 0); return 0; });
         calls.put("packNibbles", () -> { stored.packNibbles(N / 8, bytes, 0, ints, 0); return 0; });
+        calls.put("unpackNibbles", () -> { stored.unpackNibbles(N / 8, ints, 0, bytes, 0); return 0; });
+        calls.put("codesToFloats", () -> { stored.codesToFloats(N, bytes, 0, true, 0, 0.1f, out, 0); return 0; });
+        calls.put("bf16Extremes", () -> { stored.bf16Extremes(896, 128, ints, 0, out, out, 128); return 0; });
+        calls.put("bf16Nibbles", () -> { stored.bf16Nibbles(896, ints, 0, 0.1f, 8, 0, 15, bytes, 0); return 0; });
         calls.put("groupExtremes", () -> { stored.groupExtremes(N, 128, a, 0, out, out, 128); return 0; });
         DoubleKernels doubles = new VectorDoubleKernels();
         double[] d = new double[N];

@@ -118,6 +118,83 @@ class StoredFloatsTest {
         }
     }
 
+    /** Every bf16, in groups of every kind: of one sign, with zeros of both, with infinities and NaN. */
+    @Test
+    void bf16ExtremesAreThoseOfTheirFloats() {
+        Random r = new Random(8);
+        for (int group : new int[] {2, 16, 32, 48, 128, 256}) {
+            int n = 65536 / group * group;
+            int[] pairs = new int[n / 2 + 1];
+            float[] floats = new float[n];
+            for (int i = 0; i < n; i++) {
+                int bits = i / group % 3 == 0 ? i & 0xffff : r.nextInt(65536);
+                if (i / group % 5 < 4 && (bits & 0x7f80) == 0x7f80) {
+                    bits &= 0xbfff;
+                }
+                bits = switch (i / group % 4) {
+                    case 0 -> bits & 0x7fff;
+                    case 1 -> bits | 0x8000;
+                    default -> bits;
+                };
+                pairs[1 + i / 2] |= bits << 16 * (i & 1);
+                floats[i] = Float.intBitsToFloat(bits << 16);
+            }
+            float[][] e = {new float[n / group], new float[n / group]};
+            SCALAR.groupExtremes(n, group, floats, 0, e[0], e[1], 0);
+            for (StoredFloats k : new StoredFloats[] {SCALAR, VECTOR}) {
+                float[][] a = {new float[n / group], new float[n / group]};
+                k.bf16Extremes(n, group, pairs, 1, a[0], a[1], 0);
+                for (int s = 0; s < 2; s++) {
+                    for (int g = 0; g < n / group; g++) {
+                        assertEquals(Float.floatToIntBits(e[s][g]), Float.floatToIntBits(a[s][g]), "groups of " + group + ", number " + g);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Every finite bf16 of both signs, with tails of every length. */
+    @Test
+    void bf16NibblesAreTheirDefinition() {
+        Random r = new Random(4);
+        for (float scale : new float[] {1f, 0.37f, 1e-5f / 15, 3e30f, 1e-38f}) {
+            for (float zero : new float[] {0, 7, 8, 15}) {
+                int n = 65536 - 2 * r.nextInt(70);
+                int[] pairs = new int[32768 + 1];
+                byte[] expected = new byte[n];
+                for (int i = 0; i < n; i++) {
+                    int bits = (i & 0x7f80) == 0x7f80 ? 0x3f80 : i;
+                    pairs[1 + i / 2] |= bits << 16 * (i & 1);
+                    SCALAR.integerCodes(1, new float[] {Float.intBitsToFloat(bits << 16)}, 0, scale, zero, 0, 15, expected, i);
+                }
+                for (StoredFloats k : new StoredFloats[] {SCALAR, VECTOR}) {
+                    byte[] actual = new byte[n / 2 + 1];
+                    k.bf16Nibbles(n, pairs, 1, scale, zero, 0, 15, actual, 1);
+                    for (int i = 0; i < n; i++) {
+                        assertEquals(expected[i], actual[1 + i / 2] >> 4 * (i & 1) & 15, "value " + i + ", scale " + scale + ", zero " + zero);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void codesToFloatsAreTheirDefinition() {
+        byte[] codes = new byte[256 + 5];
+        for (int i = 0; i < codes.length; i++) {
+            codes[i] = (byte) i;
+        }
+        for (boolean signed : new boolean[] {true, false}) {
+            for (StoredFloats k : new StoredFloats[] {SCALAR, VECTOR}) {
+                float[] out = new float[257];
+                k.codesToFloats(256, codes, 3, signed, 7f, 0.3f, out, 1);
+                for (int i = 0; i < 256; i++) {
+                    assertEquals(((signed ? codes[3 + i] : codes[3 + i] & 255) - 7f) * 0.3f, out[1 + i]);
+                }
+            }
+        }
+    }
+
     @Test
     void nibblesAreDrawnTogether() {
         Random r = new Random(3);
@@ -132,6 +209,11 @@ class StoredFloatsTest {
                 int[] actual = new int[words + 1];
                 k.packNibbles(words, codes, 3, actual, 1);
                 assertArrayEquals(expected, actual);
+                byte[] back = new byte[8 * words + 3];
+                k.unpackNibbles(words, actual, 1, back, 3);
+                for (int i = 3; i < back.length; i++) {
+                    assertEquals(codes[i] & 15, back[i]);
+                }
             }
         }
     }

@@ -1,14 +1,12 @@
 package io.llmc4j.engine.kernel;
 
 import io.llmc4j.engine.tensor.Conversions;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 
 /** The readable definition of {@link StoredFloats}: one value after the other. */
 public final class ScalarStoredFloats implements StoredFloats {
 
-    private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    static final StoredFloats INSTANCE = new ScalarStoredFloats();
+
 
     @Override
     public void bf16ToFloats(int n, short[] raw, int rawAt, float[] out, int outAt) {
@@ -74,17 +72,37 @@ public final class ScalarStoredFloats implements StoredFloats {
     }
 
     @Override
-    public void packNibbles(int words, byte[] codes, int at, int[] out, int outAt) {
-        for (int i = 0; i < words; i++) {
-            out[outAt + i] = eightNibbles(codes, at + 8 * i);
+    public void codesToFloats(int n, byte[] codes, int at, boolean signed, float zero, float scale, float[] out, int outAt) {
+        int mask = signed ? -1 : 0xff;
+        for (int i = 0; i < n; i++) {
+            out[outAt + i] = ((codes[at + i] & mask) - zero) * scale;
         }
     }
 
-    /** The low halves of eight bytes, drawn together. */
-    static int eightNibbles(byte[] codes, int at) {
-        long v = (long) EIGHT.get(codes, at) & 0x0f0f0f0f0f0f0f0fL;
-        v = (v | v >>> 4) & 0x00ff00ff00ff00ffL;
-        v = (v | v >>> 8) & 0x0000ffff0000ffffL;
-        return (int) (v | v >>> 16);
+    @Override
+    public void bf16Extremes(int n, int groupSize, int[] pairs, int at, float[] min, float[] max, int groupAt) {
+        for (int g = 0; g < n / groupSize; g++) {
+            float low = Float.POSITIVE_INFINITY;
+            float high = Float.NEGATIVE_INFINITY;
+            for (int i = g * groupSize; i < (g + 1) * groupSize; i++) {
+                float v = half(pairs, at, i);
+                low = Math.min(low, v);
+                high = Math.max(high, v);
+            }
+            min[groupAt + g] = low;
+            max[groupAt + g] = high;
+        }
+    }
+
+    private static float half(int[] pairs, int at, int i) {
+        return Conversions.bf16ToFloat((short) (pairs[at + i / 2] >> 16 * (i & 1)));
+    }
+
+    @Override
+    public void bf16Nibbles(int n, int[] pairs, int at, float scale, float zero, float qmin, float qmax, byte[] packed, int packedAt) {
+        for (int i = 0; i < n; i += 2) {
+            int first = (int) ScalarKernels.code(half(pairs, at, i), scale, zero, qmin, qmax);
+            packed[packedAt + i / 2] = (byte) (first | (int) ScalarKernels.code(half(pairs, at, i + 1), scale, zero, qmin, qmax) << 4);
+        }
     }
 }

@@ -8,7 +8,7 @@ public interface StoredFloats {
 
     /** The twin of the current {@link Kernels}: vector with vector, otherwise scalar. */
     static StoredFloats get() {
-        return Kernels.get().host().name().equals("vector") ? new VectorStoredFloats() : new ScalarStoredFloats();
+        return Kernels.get().host().name().equals("vector") ? VectorStoredFloats.INSTANCE : ScalarStoredFloats.INSTANCE;
     }
 
     /** bf16 to float32, exact. */
@@ -55,7 +55,18 @@ public interface StoredFloats {
      *
      * @param codes the low halves of 8 · {@code words} bytes count
      */
-    void packNibbles(int words, byte[] codes, int at, int[] out, int outAt);
+    default void packNibbles(int words, byte[] codes, int at, int[] out, int outAt) {
+        for (int i = 0; i < words; i++) {
+            out[outAt + i] = Nibbles.pack(codes, at + 8 * i);
+        }
+    }
+
+    /** Inverse of {@link #packNibbles}: 8 · {@code words} bytes from 0 to 15. */
+    default void unpackNibbles(int words, int[] packed, int at, byte[] codes, int codesAt) {
+        for (int i = 0; i < words; i++) {
+            Nibbles.unpack(packed[at + i], codes, codesAt + 8 * i);
+        }
+    }
 
     /**
      * Smallest and largest of each group of {@code groupSize} neighbours; the last group may be shorter. NaN where a group has one.
@@ -63,4 +74,25 @@ public interface StoredFloats {
      * @param min one value a group from {@code groupAt}, and {@code max} likewise
      */
     void groupExtremes(int n, int groupSize, float[] x, int at, float[] min, float[] max, int groupAt);
+
+    /** (code - zero) · scale in float32, of codes that are signed bytes, or unsigned ones. */
+    void codesToFloats(int n, byte[] codes, int at, boolean signed, float zero, float scale, float[] out, int outAt);
+
+    /**
+     * {@link #groupExtremes} of the float32 of bf16 values.
+     *
+     * @param n         values, a multiple of {@code groupSize}
+     * @param groupSize even
+     * @param pairs     two of them in each, the first in the low half
+     */
+    void bf16Extremes(int n, int groupSize, int[] pairs, int at, float[] min, float[] max, int groupAt);
+
+    /**
+     * {@link #integerCodes} of bf16 values of one range, two in a byte, the first in the low half.
+     *
+     * @param n     values, an even number
+     * @param pairs two of them in each, the first in the low half
+     * @param qmin  at least 0, and {@code qmax} at most 15; a quotient that is not a number is not allowed
+     */
+    void bf16Nibbles(int n, int[] pairs, int at, float scale, float zero, float qmin, float qmax, byte[] packed, int packedAt);
 }
