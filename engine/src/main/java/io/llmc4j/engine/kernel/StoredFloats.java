@@ -78,6 +78,16 @@ public interface StoredFloats {
     /** (code - zero) · scale in float32, of codes that are signed bytes, or unsigned ones. */
     void codesToFloats(int n, byte[] codes, int at, boolean signed, float zero, float scale, float[] out, int outAt);
 
+    /** How many values are neither zero nor at least 2^-126. */
+    default long subnormals(int n, float[] x, int at) {
+        long count = 0;
+        for (int i = 0; i < n; i++) {
+            int m = Float.floatToRawIntBits(x[at + i]) & 0x7fffffff;
+            count += m > 0 && m < 0x00800000 ? 1 : 0;
+        }
+        return count;
+    }
+
     /**
      * {@link #groupExtremes} of the float32 of bf16 values.
      *

@@ -369,4 +369,26 @@ public final class VectorStoredFloats implements StoredFloats {
                     .reinterpretAsBytes().rearrange(DRAWN).intoArray(packed, packedAt + i);
         }
     }
+
+    @Override
+    public long subnormals(int n, float[] x, int at) {
+        long count = 0;
+        int i = 0;
+        while (n - i >= L) {
+            int piece = Math.min((n - i) / L * L, 1 << 20);
+            count += subnormalPiece(piece, x, at + i);
+            i += piece;
+        }
+        return count + StoredFloats.super.subnormals(n - i, x, at + i);
+    }
+
+    /** By signs: below the smallest normal number, less those that are zero. */
+    private static int subnormalPiece(int n, float[] x, int at) {
+        IntVector count = IntVector.zero(I);
+        for (int i = 0; i < n; i += L) {
+            IntVector m = FloatVector.fromArray(F, x, at + i).reinterpretAsInts().and(0x7fffffff);
+            count = count.add(m.sub(0x00800000).lanewise(VectorOperators.LSHR, 31)).sub(m.sub(1).lanewise(VectorOperators.LSHR, 31));
+        }
+        return count.reduceLanes(VectorOperators.ADD);
+    }
 }

@@ -1,6 +1,7 @@
 package io.llmc4j.engine.model;
 
 import io.llmc4j.engine.quant.ActivationRounding;
+import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.quant.WeightRounding;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Optional;
@@ -166,6 +167,14 @@ public final class Linear {
             effective = weightRounding.fakeQuantize(weight());
         }
         return effective;
+    }
+
+    /** As {@link #effectiveWeight()}, where the quantized weight can be had from the codes for less. */
+    public Matrix effectiveWeight(QuantizedMatrix codes) {
+        if (quantized && weightRounding != null && effective == null) {
+            effective = weightRounding.fakeOf(codes).orElse(null);
+        }
+        return effectiveWeight();
     }
 
     /** An orthogonal map of the input rows, in place. */

@@ -129,14 +129,10 @@ final class Installations {
         Matrix w = layer.weight();
         Optional<QuantizedMatrix> codes = quantized ? layer.weightRounding().get().codes(w) : Optional.empty();
         layer.setQuantized(true);
-        Matrix fake = layer.effectiveWeight();
-        double squared = 0;
-        double norm = 0;
-        for (int i = 0; i < fake.data().length; i++) {
-            double d = (double) fake.data()[i] - w.data()[i];
-            squared += d * d;
-            norm += (double) w.data()[i] * w.data()[i];
-        }
+        Matrix fake = codes.map(layer::effectiveWeight).orElseGet(layer::effectiveWeight);
+        SquaredError error = SquaredError.of(fake, w);
+        double squared = error.squared();
+        double norm = error.norm();
         Soundness.requireFinite(work.fullName(layer), codes, squared);
         Soundness.oddities(layer, w, codes).forEach(n -> note(layer, n));
         double bits = quantized ? bits(scheme.weight().get(), codes, w) + (double) layer.weightRounding().get().bitsBeside(w) / w.data().length : floatBits;

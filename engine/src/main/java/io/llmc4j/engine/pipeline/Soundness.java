@@ -88,39 +88,13 @@ final class Soundness {
         int cols = w.cols();
         int group = codes.map(q -> q.scales().length).filter(n -> n > w.rows() && w.data().length % n == 0).map(n -> w.data().length / n).orElse(0);
         boolean asymmetric = codes.map(q -> q.zeros().length > 0 && q.scheme().roundZeroPoint()).orElse(false);
-        boolean[] seen = new boolean[cols];
-        int oneSided = 0;
-        int zeroRows = 0;
-        int constant = 0;
-        int zeroGroups = 0;
-        long subnormal = 0;
-        for (int r = 0; r < w.rows(); r++) {
-            boolean zero = true;
-            int from = r * cols;
-            for (int c = 0; c < cols; c++) {
-                float v = w.data()[from + c];
-                if (v != 0) {
-                    zero = false;
-                    seen[c] = true;
-                    subnormal += Math.abs(v) < Float.MIN_NORMAL ? 1 : 0;
-                }
-            }
-            zeroRows += zero ? 1 : 0;
-            for (int g = 0; !zero && group > 0 && cols % group == 0 && g < cols; g += group) {
-                float first = w.data()[from + g];
-                int same = 1;
-                while (same < group && w.data()[from + g + same] == first) {
-                    same++;
-                }
-                zeroGroups += same == group && first == 0 ? 1 : 0;
-                oneSided += asymmetric && oneSided(w.data(), from + g, group) ? 1 : 0;
-                constant += same == group && first != 0 ? 1 : 0;
-            }
-        }
-        int zeroColumns = 0;
-        for (boolean s : seen) {
-            zeroColumns += s ? 0 : 1;
-        }
+        Oddities all = Oddities.of(w, group > 0 && cols % group == 0 ? group : 0, asymmetric);
+        int zeroRows = all.zeroRows;
+        int zeroColumns = all.zeroColumns;
+        int zeroGroups = all.zeroGroups;
+        int constant = all.constantGroups;
+        int oneSided = all.oneSidedGroups;
+        long subnormal = all.subnormal;
         add(out, zeroRows, "rows of zeros");
         add(out, zeroRows == w.rows() ? 0 : zeroColumns, "columns of zeros");
         add(out, zeroGroups, "groups of zeros");
@@ -135,16 +109,6 @@ final class Soundness {
             add(out, Math.max(0, small - zeroRows - zeroGroups), "scales below half precision's normal range");
         }
         return out;
-    }
-
-    private static boolean oneSided(float[] w, int from, int n) {
-        boolean negative = w[from] < 0;
-        for (int i = from; i < from + n; i++) {
-            if (w[i] == 0 || w[i] < 0 != negative) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private static void add(List<String> out, long n, String what) {

@@ -1,6 +1,7 @@
 package io.llmc4j.engine.quant;
 
 import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.StoredFloats;
 import io.llmc4j.engine.tensor.Matrix;
 
 /** Codes back to float32. */
@@ -20,7 +21,11 @@ final class Dequantizer {
                 for (int s = first; s < end; s++) {
                     int r = layout.range(s);
                     int from = layout.start(s);
-                    run(values, q.codes(), from, from + layout.length(s), p.zero(r), p.scale(r), m.data());
+                    if (q.scheme().format() instanceof NumberFormat.Int f) {
+                        StoredFloats.get().codesToFloats(layout.length(s), q.codes(), from, f.qmin() < 0, p.zero(r), p.scale(r), m.data(), from);
+                    } else {
+                        run(values, q.codes(), from, from + layout.length(s), p.zero(r), p.scale(r), m.data());
+                    }
                 }
             });
         } else {

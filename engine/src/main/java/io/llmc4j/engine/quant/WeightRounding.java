@@ -12,6 +12,11 @@ public interface WeightRounding {
     /** Real codes, or empty when no export can carry them ({@link #whyNoCodes} says why). */
     Optional<QuantizedMatrix> codes(Matrix weight);
 
+    /** {@link #fakeQuantize} of the weight that these are the {@link #codes} of, where they tell it to the bit; else empty. */
+    default Optional<Matrix> fakeOf(QuantizedMatrix codes) {
+        return Optional.empty();
+    }
+
     /** One sentence; empty when there are codes. */
     default String whyNoCodes() {
         return "";

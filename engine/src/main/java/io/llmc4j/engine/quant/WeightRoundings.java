@@ -97,6 +97,13 @@ public final class WeightRoundings {
             return whyNoCodes().isEmpty() ? Optional.of(ranges.quantize(quantizer, weight)) : Optional.empty();
         }
 
+        /** An integer with an integer zero point: both ways subtract and multiply the same numbers. */
+        @Override
+        public Optional<Matrix> fakeOf(QuantizedMatrix codes) {
+            return ranges instanceof Ranges.Own && quantizer instanceof GridQuantizer && quantizer.scheme().format() instanceof NumberFormat.Int
+                    && quantizer.scheme().roundZeroPoint() && quantizer.scheme().range() instanceof RangeRule.MinMax ? Optional.of(codes.dequantize()) : Optional.empty();
+        }
+
         @Override
         public String whyNoCodes() {
             return quantizer.whyNoCodes();

@@ -46,6 +46,12 @@ public abstract class CodecReader implements WeightReader {
     }
 
     @Override
+    public Decoded decoded(StoredModule m) {
+        QuantizedMatrix q = decode(m);
+        return new Decoded(Optional.of(q), q.dequantize());
+    }
+
+    @Override
     public Optional<Float> inputScale(StoredModule m) {
         if (!otherParts.contains("input_scale") || m.find("input_scale").isEmpty()) {
             return Optional.empty();

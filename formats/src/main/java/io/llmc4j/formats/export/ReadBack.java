@@ -5,26 +5,24 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.llmc4j.engine.BadInput;
-import io.llmc4j.engine.quant.QuantizedMatrix;
-import io.llmc4j.engine.tensor.Matrix;
+import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.formats.hf.BlockLayout;
 import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.ModuleLayout;
 import io.llmc4j.formats.hf.StoredModule;
+import io.llmc4j.formats.hf.WeightReader;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Holds a written directory to what the run computed. Of each module only checksums are kept, so that memory does not grow with the model:
@@ -32,6 +30,8 @@ import java.util.Set;
  * back, codes, scales, zero points, column order and dequantized values must have the checksums of just that, and every tensor its bytes.
  */
 final class ReadBack {
+
+    private static final int GRAIN = 1 << 18;
 
     private final Map<String, String> modules = new LinkedHashMap<>();
     private final List<String> atWriting = new ArrayList<>();
@@ -41,23 +41,46 @@ final class ReadBack {
     void expect(String module, ModuleWriter.Coded coded) {
         float[] got = coded.values().data();
         float[] want = coded.reference().data();
+        int at = worst(got, want, coded.slack());
+        int cols = coded.reference().cols();
+        if (at >= 0) {
+            atWriting.add(String.format(Locale.ROOT, "%s: the codes as they are stored give %g at [%d, %d], the run computed %g (difference %g)", module,
+                    got[at], at / cols, at % cols, want[at], Math.abs((double) got[at] - want[at])));
+        }
+        modules.put(module, digest(new WeightReader.Decoded(coded.stored(), coded.values())));
+    }
+
+    /** Where the difference is largest of those that are too large; -1: nowhere. */
+    private static int worst(float[] got, float[] want, double slack) {
+        AtomicBoolean apart = new AtomicBoolean();
+        Parallel.forRange(want.length, GRAIN, (from, to) -> {
+            if (!agree(got, want, slack, from, to)) {
+                apart.set(true);
+            }
+        });
         double worst = 0;
         int at = -1;
-        for (int i = 0; i < want.length; i++) {
+        for (int i = 0; apart.get() && i < want.length; i++) {
             double d = Math.abs((double) got[i] - want[i]);
-            // a scale in half precision moves a value by at most 2^-11 of it; a scale below its normal range moves it further, and is told here
-            double allowed = Math.abs(want[i]) * 0x1.1p-11 + coded.slack();
-            if (!(d <= allowed) && !(d <= worst)) {
+            if (!(d <= allowed(want[i], slack)) && !(d <= worst)) {
                 worst = d;
                 at = i;
             }
         }
-        int cols = coded.reference().cols();
-        if (at >= 0) {
-            atWriting.add(String.format(Locale.ROOT, "%s: the codes as they are stored give %g at [%d, %d], the run computed %g (difference %g)", module,
-                    got[at], at / cols, at % cols, want[at], worst));
+        return at;
+    }
+
+    private static boolean agree(float[] got, float[] want, double slack, int from, int to) {
+        boolean agree = true;
+        for (int i = from; i < to; i++) {
+            agree &= Math.abs((double) got[i] - want[i]) <= allowed(want[i], slack);
         }
-        modules.put(module, digest(coded.stored(), coded.values()));
+        return agree;
+    }
+
+    /** A scale in half precision moves a value by at most 2^-11 of it; a scale below its normal range moves it further, and is told. */
+    private static double allowed(float want, double slack) {
+        return Math.abs(want) * 0x1.1p-11 + slack;
     }
 
     /** What {@link #resume} needs. */
@@ -115,7 +138,7 @@ final class ReadBack {
                     }
                 } else if (!model.isQuantized(stored)) {
                     out.add(stored.name() + " was written as codes and reads as floats");
-                } else if (!want.equals(digest(model.codes(stored), model.weight(stored)))) {
+                } else if (!want.equals(digest(model.decoded(stored)))) {
                     out.add(stored.name() + ": codes, scales or zero points read back differ from those of the run");
                 }
             }
@@ -123,31 +146,16 @@ final class ReadBack {
         left.keySet().forEach(n -> out.add(n + " was written and the reader does not find it"));
     }
 
-    private static String digest(Optional<QuantizedMatrix> codes, Matrix values) {
-        MessageDigest d = ShardStage.sha256();
-        codes.ifPresent(q -> update(d, q));
-        update(d, values.data());
-        return HexFormat.of().formatHex(d.digest());
-    }
-
-    private static void update(MessageDigest d, QuantizedMatrix q) {
-        d.update(q.codes());
-        update(d, q.scales());
-        update(d, q.zeros());
-        ByteBuffer order = ByteBuffer.allocate(4 * q.columnGroup().length + 12);
-        order.asIntBuffer().put(q.columnGroup());
-        order.position(4 * q.columnGroup().length);
-        order.putInt(q.rows()).putInt(q.cols()).putFloat(q.tensorScale());
-        d.update(order.flip());
-    }
-
-    private static void update(MessageDigest d, float[] values) {
-        ByteBuffer b = ByteBuffer.allocate(1 << 14);
-        for (int i = 0; i < values.length; i += 1 << 12) {
-            int n = Math.min(1 << 12, values.length - i);
-            b.clear();
-            b.asFloatBuffer().put(values, i, n);
-            d.update(b.limit(4 * n));
-        }
+    private static String digest(WeightReader.Decoded m) {
+        Checksum sum = new Checksum();
+        m.codes().ifPresent(q -> {
+            sum.add(q.codes()).add(q.scales()).add(q.zeros());
+            ByteBuffer rest = ByteBuffer.allocate(4 * q.columnGroup().length + 12);
+            rest.asIntBuffer().put(q.columnGroup());
+            rest.position(4 * q.columnGroup().length);
+            rest.putInt(q.rows()).putInt(q.cols()).putFloat(q.tensorScale());
+            sum.add(rest.array());
+        });
+        return sum.add(m.weight().data()).text();
     }
 }

@@ -1,6 +1,7 @@
 package io.llmc4j.formats.hf;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.kernel.TensorPieces;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.ModelEnds;
@@ -19,10 +20,10 @@ import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -211,8 +212,14 @@ public final class HfModel implements ModelSource {
         if (layout.stacked()) {
             t = Tensors.rows(t, layout.slice(), layout.slice() + 1);
         }
-        Matrix stored = new Matrix(layout.inputMajor() ? layout.in() : layout.out(), layout.inputMajor() ? layout.out() : layout.in(), Tensors.toFloats(t));
+        Matrix stored = new Matrix(layout.inputMajor() ? layout.in() : layout.out(), layout.inputMajor() ? layout.out() : layout.in(),
+                TensorPieces.toMatrix(t).data());
         return layout.inputMajor() ? stored.transpose() : stored;
+    }
+
+    /** Both of a module that is stored quantized. */
+    public WeightReader.Decoded decoded(StoredModule m) {
+        return reader.orElseThrow().decoded(m);
     }
 
     /** A module's stored codes; empty when it is stored as floats. */

@@ -21,6 +21,17 @@ public interface WeightReader {
     /** The stored codes, scales and zero points, [out, in]; empty when a {@link QuantizedMatrix} cannot carry this kind. */
     Optional<QuantizedMatrix> codes(StoredModule module);
 
+    /** {@link #codes} and {@link #weight} together, which may cost less. */
+    default Decoded decoded(StoredModule module) {
+        return new Decoded(codes(module), weight(module));
+    }
+
+    /**
+     * @param codes  empty when a {@link QuantizedMatrix} cannot carry this kind
+     * @param weight [out, in]
+     */
+    record Decoded(Optional<QuantizedMatrix> codes, Matrix weight) { }
+
     /**
      * What the configuration says of a module and its tensors contradict, in a few words ("group_size 128, the scales are of groups of 64"); empty when they
      * agree. The tensors decode all the same; a server that believes the configuration reads other weights.
