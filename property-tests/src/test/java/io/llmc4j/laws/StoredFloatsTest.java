@@ -12,6 +12,8 @@ import io.llmc4j.engine.quant.QuantScheme;
 import io.llmc4j.engine.quant.QuantizedMatrix;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.StoredRounding;
+import io.llmc4j.engine.quant.WeightRounding;
+import io.llmc4j.engine.quant.WeightRoundings;
 import io.llmc4j.engine.quant.packing.CodeOffset;
 import io.llmc4j.engine.quant.packing.DenseBits;
 import io.llmc4j.engine.tensor.DType;
@@ -304,6 +306,12 @@ class StoredFloatsTest {
                             assertArrayEquals(DenseBits.packRows(shape[0], shape[1], bits, unsigned), actual.words(), scheme::toString);
                             assertArrayEquals(expected.scales(), actual.params().scales());
                             assertArrayEquals(expected.zeros(), actual.params().zeros());
+                            WeightRounding rounding = WeightRoundings.dynamic(Quantizer.of(scheme));
+                            float[] fake = rounding.fakeQuantize(TensorPieces.toMatrix(t)).data();
+                            float[] ofCodes = rounding.fakeOf(expected).orElseThrow().data();
+                            for (int i = 0; i < fake.length; i++) {
+                                assertEquals(Float.floatToRawIntBits(fake[i]), Float.floatToRawIntBits(ofCodes[i]), scheme::toString);
+                            }
                         }
                     }
                 }
