@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -27,12 +30,18 @@ class MemoryTest {
         long shallow = peak(wide ? 8 : 2, hidden, inner, heap);
         long deep = peak(wide ? 32 : 5, hidden, inner, heap);
         assertTrue(deep < 1.1 * shallow, "peak of the shallow model " + shallow / 1_000_000 + " MB, of the deep one " + deep / 1_000_000 + " MB");
+        System.out.println("peak at " + hidden + " and " + inner + ": " + shallow / 1_000_000 + " MB of the shallow model, " + deep / 1_000_000 + " MB of the deep one");
     }
 
     private static long peak(int blocks, int hidden, int inner, long heap) throws IOException, InterruptedException {
-        Process p = new ProcessBuilder(java.nio.file.Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx" + heap / 1_000_000 + "m", "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1", "-Dllmc4j.kernels=scalar", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector", "-cp", KillTest.classPath(),
-                WideRun.class.getName(), "" + blocks, "" + hidden, "" + inner).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        List<String> line = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx" + heap / 1_000_000 + "m", "-XX:+UseSerialGC",
+                "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector"));
+        if (!Boolean.getBoolean("llmc4j.wide")) {
+            // so little work is over before the optimizing compiler pays
+            line.addAll(List.of("-XX:TieredStopAtLevel=1", "-Dllmc4j.kernels=scalar"));
+        }
+        line.addAll(List.of("-cp", KillTest.classPath(), WideRun.class.getName(), "" + blocks, "" + hidden, "" + inner));
+        Process p = new ProcessBuilder(line).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         String out = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         assertEquals(0, p.waitFor(), out);
         String[] parts = out.split(" ");

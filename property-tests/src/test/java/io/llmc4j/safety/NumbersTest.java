@@ -5,8 +5,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.autodiff.AdamW;
+import io.llmc4j.engine.autodiff.ElementOps;
+import io.llmc4j.engine.autodiff.Var;
+import io.llmc4j.engine.calibrate.Inputs;
 import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.SelfTest;
+import io.llmc4j.engine.method.BlockWork;
+import io.llmc4j.engine.method.training.Epochs;
+import io.llmc4j.engine.model.Block;
+import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.engine.pipeline.RunListener;
 import io.llmc4j.engine.pipeline.RunSummary;
@@ -19,13 +27,16 @@ import io.llmc4j.engine.safetensors.SafetensorsWriter;
 import io.llmc4j.engine.safetensors.TensorDeclaration;
 import io.llmc4j.engine.safetensors.WriterOptions;
 import io.llmc4j.engine.tensor.DType;
+import io.llmc4j.engine.tensor.Matrix;
 import io.llmc4j.engine.tensor.Shape;
 import io.llmc4j.engine.tensor.Tensor;
 import io.llmc4j.engine.tensor.Tensors;
+import io.llmc4j.formats.hf.HfModel;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -213,6 +224,52 @@ class NumbersTest {
                 assertTrue(Files.notExists(file));
             }
         }
+    }
+
+    /** A loss of zero whose gradient overflows float32 in one of {@code steps} steps, or in all of them. */
+    private static List<String> trained(Block block, int steps, boolean always) {
+        List<String> notes = new ArrayList<>();
+        Inputs inputs = (Inputs) java.lang.reflect.Proxy.newProxyInstance(Inputs.class.getClassLoader(), new Class<?>[] {Inputs.class}, (proxy, method, args) -> switch (method.getName()) {
+            case "chunks" -> steps;
+            case "batchOf" -> args[0];
+            default -> 1;
+        });
+        BlockWork work = (BlockWork) java.lang.reflect.Proxy.newProxyInstance(BlockWork.class.getClassLoader(), new Class<?>[] {BlockWork.class}, (proxy, method, args) -> {
+            if (method.getName().equals("note")) {
+                notes.add((String) args[1]);
+            }
+            return switch (method.getName()) {
+                case "blockInputs" -> inputs;
+                case "block" -> block;
+                case "fullName" -> "model.layers.1." + ((Linear) args[0]).name();
+                default -> null;
+            };
+        });
+        Var p = Var.parameter(new Matrix(1, 1));
+        AdamW adam = new AdamW().group(List.of(p), 0, 0, AdamW.Decay.L2);
+        Epochs.run(work, "Training", 1, adam, (tape, chunk) -> ElementOps.scale(tape, ElementOps.scale(tape, p, 3e38f), always || chunk == 1 ? 3e38f : 1e-38f), () -> { });
+        assertTrue(Float.isFinite(p.value().get(0, 0)));
+        return notes;
+    }
+
+    @Test
+    void gradientsThatAreNotFinite() throws IOException {
+        try (HfModel m = HfModel.open(DeepModel.make(dir, 2))) {
+            Block block = m.block(1);
+            assertEquals(List.of("Training: 1 of 3 steps of the block left out, their gradients were not finite"), trained(block, 3, false));
+            BadInput e = assertThrows(BadInput.class, () -> trained(block, 3, true));
+            assertTrue(e.getMessage().contains("none of 3 gradients of block 1 (model.layers.1.self_attn.q_proj and"), e.getMessage());
+        }
+    }
+
+    /** Weights that are finite and whose range is not: the group's scale overflows. */
+    @Test
+    void aScaleThatIsNotFinite() throws IOException {
+        Path model = edited(Q, w -> {
+            w[0] = 3e38f;
+            w[1] = -3e38f;
+        });
+        ends(model, rtn(false), "model.layers.1.self_attn.q_proj: cannot quantize", "the range at element [0, 0] has scale Infinity");
     }
 
     @Test

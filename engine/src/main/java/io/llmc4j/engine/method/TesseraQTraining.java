@@ -8,6 +8,7 @@ import io.llmc4j.engine.autodiff.Tape;
 import io.llmc4j.engine.autodiff.Var;
 import io.llmc4j.engine.calibrate.Inputs;
 import io.llmc4j.engine.method.training.Epochs;
+import io.llmc4j.engine.method.training.Steps;
 import io.llmc4j.engine.method.training.FloatStream;
 import io.llmc4j.engine.method.training.QuantizedParameters;
 import io.llmc4j.engine.method.training.TapedQuantizers;
@@ -150,6 +151,7 @@ final class TesseraQTraining implements Round {
             adam.group(factors, settings.scaleRate(), FACTOR_DECAY, AdamW.Decay.L2);
         }
         Inputs inputs = work.blockInputs();
+        Steps steps = new Steps();
         int[] order = new int[inputs.chunks()];
         Arrays.setAll(order, i -> i);
         double total = 0;
@@ -166,11 +168,10 @@ final class TesseraQTraining implements Round {
                 tape.backward(l);
                 tape.reset();
             }
-            if (adam.gradientsFinite()) {
-                adam.step();
-            }
+            steps.take(adam);
             total += loss;
         }
+        steps.tell(work, name());
         return settings.iterations() == 0 ? 0 : total / settings.iterations();
     }
 

@@ -127,9 +127,15 @@ final class Installations {
         LayerScheme scheme = work.scheme(layer);
         boolean quantized = layer.weightRounding().isPresent();
         Matrix w = layer.weight();
-        Optional<QuantizedMatrix> codes = quantized ? layer.weightRounding().get().codes(w) : Optional.empty();
-        layer.setQuantized(true);
-        Matrix fake = codes.map(layer::effectiveWeight).orElseGet(layer::effectiveWeight);
+        Optional<QuantizedMatrix> codes;
+        Matrix fake;
+        try {
+            codes = quantized ? layer.weightRounding().get().codes(w) : Optional.empty();
+            layer.setQuantized(true);
+            fake = codes.map(layer::effectiveWeight).orElseGet(layer::effectiveWeight);
+        } catch (BadInput e) {
+            throw new BadInput(e.kind(), work.fullName(layer) + ": " + e.getMessage() + "; leave the layer float by ignored_layers, or use another method", e);
+        }
         SquaredError error = SquaredError.of(fake, w);
         double squared = error.squared();
         double norm = error.norm();

@@ -24,11 +24,12 @@ public final class Epochs {
 
     /**
      * @param afterStep runs after every step, for parameters with bounds
-     * @throws BadInput when a loss is not finite, with the block's name
+     * @throws BadInput when a loss or every gradient is not finite, with the block's name
      */
     public static void run(BlockWork work, String stage, int epochs, AdamW optimizer, ChunkLoss loss, Runnable afterStep) {
         Inputs inputs = work.blockInputs();
         Tape tape = new Tape();
+        Steps steps = new Steps();
         for (int epoch = 0; epoch < epochs; epoch++) {
             double total = 0;
             int batches = 0;
@@ -39,7 +40,7 @@ public final class Epochs {
                 while (to < inputs.chunks() && inputs.batchOf(to) == inputs.batchOf(from)) {
                     rows += inputs.rows(to++);
                 }
-                total += step(tape, optimizer, loss, inputs, from, to, rows);
+                total += step(tape, optimizer, steps, loss, inputs, from, to, rows);
                 batches++;
                 from = to;
                 afterStep.run();
@@ -48,9 +49,10 @@ public final class Epochs {
             work.loss(stage, epoch, mean);
             finite(work, stage, epoch, mean);
         }
+        steps.tell(work, stage);
     }
 
-    private static double step(Tape tape, AdamW optimizer, ChunkLoss loss, Inputs inputs, int from, int to, long rows) {
+    private static double step(Tape tape, AdamW optimizer, Steps steps, ChunkLoss loss, Inputs inputs, int from, int to, long rows) {
         optimizer.zeroGradients();
         double total = 0;
         for (int c = from; c < to; c++) {
@@ -61,10 +63,7 @@ public final class Epochs {
             tape.backward(weighed);
             tape.reset();
         }
-        // LLMC's loss scaling by powers of two is exact in float32; what remains of it is that a step with a non-finite gradient is skipped.
-        if (optimizer.gradientsFinite()) {
-            optimizer.step();
-        }
+        steps.take(optimizer);
         return total;
     }
 
