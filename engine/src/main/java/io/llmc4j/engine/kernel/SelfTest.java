@@ -2,6 +2,7 @@ package io.llmc4j.engine.kernel;
 
 import io.llmc4j.engine.tensor.Conversions;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiFunction;
@@ -140,6 +141,12 @@ public final class SelfTest {
         product("product A Bᵀ", (k, s) -> c -> k.gemmNT(s.m, s.n, s.k, s.a, 0, s.k, s.b, 0, s.k, c, 0, s.n, s.add));
         product("product A B", (k, s) -> c -> k.gemmNN(s.m, s.n, s.k, s.a, 0, s.k, s.b, 0, s.n, c, 0, s.n, s.add));
         product("product Aᵀ B", (k, s) -> c -> k.gemmTN(s.m, s.n, s.k, s.a, 0, s.m, s.b, 0, s.n, c, 0, s.n, s.add));
+        product("lower triangle of A Bᵀ", (k, s) -> c -> {
+            k.lowerNT(s.n, s.k, s.b, 0, s.k, s.b, 0, s.k, c, 0, s.n);
+            for (int i = 0; i < s.n; i++) {
+                Arrays.fill(c, i * s.n + i + 1, (i + 1) * s.n, 0f);
+            }
+        });
         product("XᵀX", (k, s) -> c -> k.syrk(s.m, s.n, s.b, 0, s.n, c, s.n));
     }
 
