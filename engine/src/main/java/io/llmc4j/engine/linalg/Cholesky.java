@@ -65,8 +65,12 @@ public final class Cholesky {
      * @throws NotPositiveDefinite naming the row of H whose pivot is not above zero
      */
     public static Matrix upperInverseFactor(Matrix h, Precision precision) {
+        return upperInverseFactor(h, precision, new Matrix(h.rows(), h.cols()));
+    }
+
+    /** The same into {@code u}, which may be {@code h}: where there is no factor, it is left as it was. */
+    public static Matrix upperInverseFactor(Matrix h, Precision precision, Matrix u) {
         int n = order(h);
-        Matrix u = new Matrix(n, n);
         if (precision == Precision.FLOAT64) {
             double[] a = new double[n * n];
             for (int i = 0; i < n; i++) {
@@ -79,6 +83,7 @@ public final class Cholesky {
             check(failed, n - 1 - failed, n, failed < 0 ? 0 : a[failed * n + failed]);
             triangle.invert();
             for (int i = 0; i < n; i++) {
+                java.util.Arrays.fill(u.data(), i * n, i * n + i, 0f);
                 for (int j = i; j < n; j++) {
                     u.data()[i * n + j] = (float) a[(n - 1 - i) * n + n - 1 - j];
                 }
@@ -95,6 +100,7 @@ public final class Cholesky {
             check(failed, n - 1 - failed, n, failed < 0 ? 0 : a[failed * n + failed]);
             triangle.invert();
             for (int i = 0; i < n; i++) {
+                java.util.Arrays.fill(u.data(), i * n, i * n + i, 0f);
                 for (int j = i; j < n; j++) {
                     u.data()[i * n + j] = a[(n - 1 - i) * n + n - 1 - j];
                 }

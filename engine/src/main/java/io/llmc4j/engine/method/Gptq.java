@@ -158,7 +158,7 @@ final class Gptq implements Method {
                     together.forEach(l -> work.note(l, "no calibration token reached it: rounded to nearest"));
                     continue;
                 }
-                InverseHessian inverse = InverseHessian.of(h, order(work, first, h), damping, precision, work.fullName(first));
+                InverseHessian inverse = InverseHessian.consuming(h, order(work, first, h), damping, precision, work.fullName(first));
                 together.forEach(l -> round(work, l, inverse));
             }
         }

@@ -33,9 +33,18 @@ public record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, do
 
     /** @param precision of the factorisation; LLMC's is float32, which decides ties that are closer than its rounding */
     public static InverseHessian of(Matrix h, ColumnOrder order, double damping, Precision precision, String where) {
+        return damped(h, new Matrix(h.rows(), h.rows()), order, damping, precision, where);
+    }
+
+    /** As {@link #of(Matrix, ColumnOrder, double, Precision, String)}; {@code h} is used up where the order allows it, so that a wide layer takes less memory. */
+    static InverseHessian consuming(Matrix h, ColumnOrder order, double damping, Precision precision, String where) {
+        return damped(h, order.isNatural() ? h : new Matrix(h.rows(), h.rows()), order, damping, precision, where);
+    }
+
+    /** @param p where it is worked; {@code h} itself only in natural order */
+    private static InverseHessian damped(Matrix h, Matrix p, ColumnOrder order, double damping, Precision precision, String where) {
         int n = h.rows();
         boolean[] dead = new boolean[n];
-        Matrix p = new Matrix(n, n);
         for (int i = 0; i < n; i++) {
             dead[i] = h.get(i, i) == 0;
             if (!Float.isFinite(h.get(i, i))) {
@@ -63,7 +72,7 @@ public record InverseHessian(Matrix upper, ColumnOrder order, boolean[] dead, do
             }
             added = total;
             try {
-                return new InverseHessian(Cholesky.upperInverseFactor(p, precision), order, dead, d, d != damping);
+                return new InverseHessian(Cholesky.upperInverseFactor(p, precision, p), order, dead, d, d != damping);
             } catch (NotPositiveDefinite e) {
                 if (d >= LARGEST_DAMPING) {
                     throw BadInput.of(BadInput.Common.DATA, "the Hessian of %s has no factor even with damping %s: its inputs are not finite or far out of range", where, d);
