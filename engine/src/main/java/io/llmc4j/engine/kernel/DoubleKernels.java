@@ -18,6 +18,14 @@ public interface DoubleKernels {
     void subtractProduct(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
                          double[] c, int cOff, int ldc);
 
+    /** The lower triangle of C[n, n] -= A[n, k] · B[k, n], as {@link #subtractProduct} has it; above its diagonal C holds anything afterwards. */
+    default void subtractLower(int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol, double[] c, int cOff, int ldc) {
+        int strip = 128;
+        for (int j = 0; j < n; j += strip) {
+            subtractProduct(n - j, Math.min(strip, n - j), k, a, aOff + j * aRow, aRow, aK, b, bOff + j * bCol, bK, bCol, c, cOff + j * ldc + j, ldc);
+        }
+    }
+
     /** y += alpha * x, one fused multiply-add an element. */
     void axpy(int n, double alpha, double[] x, int xOff, double[] y, int yOff);
 }

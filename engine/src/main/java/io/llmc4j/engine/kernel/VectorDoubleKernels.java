@@ -29,15 +29,30 @@ public final class VectorDoubleKernels implements DoubleKernels {
     @Override
     public void subtractProduct(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
                                 double[] c, int cOff, int ldc) {
+        run(m, n, k, a, aOff, aRow, aK, b, bOff, bK, bCol, c, cOff, ldc, false);
+    }
+
+    @Override
+    public void subtractLower(int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol, double[] c, int cOff, int ldc) {
+        run(n, n, k, a, aOff, aRow, aK, b, bOff, bK, bCol, c, cOff, ldc, true);
+    }
+
+    private static void run(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
+                            double[] c, int cOff, int ldc, boolean lowerOnly) {
         boolean parallel = (long) m * n * k >= PARALLEL_WORK && Parallel.threads() > 1 && !Parallel.inside();
         for (int j = 0; j < n; j += COLUMN_SPAN) {
             int nc = Math.min(COLUMN_SPAN, n - j);
             for (int p = 0; p < k; p += K_BLOCK) {
                 int kc = Math.min(K_BLOCK, k - p);
+                boolean packB = true;
                 for (int i = 0; i < m; i += ROW_SPAN) {
                     int mc = Math.min(ROW_SPAN, m - i);
+                    if (lowerOnly && i + mc <= j) {
+                        continue;
+                    }
                     new Span(mc, nc, kc, a, aOff + i * aRow + p * aK, aRow, aK, b, bOff + p * bK + j * bCol, bK, bCol, c, cOff + i * ldc + j, ldc,
-                            buffer(0, (mc + TILE) * kc), buffer(1, (nc + WIDE) * kc)).run(parallel, i == 0);
+                            buffer(0, (mc + TILE) * kc), buffer(1, (nc + WIDE) * kc), lowerOnly, j - i).run(parallel, packB);
+                    packB = false;
                 }
             }
         }
@@ -56,8 +71,9 @@ public final class VectorDoubleKernels implements DoubleKernels {
         }
     }
 
+    /** {@code diagonal}: column of C minus row of C at its corner. */
     private record Span(int m, int n, int k, double[] a, int aOff, int aRow, int aK, double[] b, int bOff, int bK, int bCol,
-                        double[] c, int cOff, int ldc, double[] aPack, double[] bPack) {
+                        double[] c, int cOff, int ldc, double[] aPack, double[] bPack, boolean lowerOnly, int diagonal) {
 
         void run(boolean parallel, boolean packB) {
             int aPanels = (m + TILE - 1) / TILE;
@@ -66,7 +82,9 @@ public final class VectorDoubleKernels implements DoubleKernels {
             if (!parallel) {
                 packA(0, aPanels);
                 packB(0, bToPack);
-                tiles(0, m, 0, bPanels);
+                for (int row = 0; row < m; row += ROW_BLOCK) {
+                    tiles(row, Math.min(m, row + ROW_BLOCK), 0, bPanels);
+                }
                 return;
             }
             int aTasks = (aPanels + 15) / 16;
@@ -105,7 +123,9 @@ public final class VectorDoubleKernels implements DoubleKernels {
             for (int j = panelFrom; j < panelTo; j++) {
                 int column = j * WIDE;
                 int columns = Math.min(WIDE, n - column);
-                for (int row = rowFrom; row < rowTo; row += TILE) {
+                // The first tile that the diagonal does not leave above it.
+                int from = lowerOnly ? rowFrom + Math.max(0, column + diagonal - rowFrom) / TILE * TILE : rowFrom;
+                for (int row = from; row < rowTo; row += TILE) {
                     int rows = Math.min(TILE, rowTo - row);
                     int to = cOff + row * ldc + column;
                     if (rows == TILE && columns == WIDE) {

@@ -1,16 +1,21 @@
 package io.llmc4j.engine.linalg;
 
 import io.llmc4j.engine.kernel.DoubleKernels;
+import io.llmc4j.engine.kernel.Kernels;
 import io.llmc4j.engine.kernel.Parallel;
 import java.util.Arrays;
 
 /**
  * Blocked Cholesky factorisation and triangular inverse in double, in place, on a row-major n × n array whose lower triangle counts.
- * Left-looking: each block of columns (or rows) is one long product with what is already done.
+ * A block of columns (or rows) after the other takes the product with what is already done.
  */
 final class DoubleTriangle {
 
     static final int BLOCK = 128;
+    /** Columns whose products are gathered: a k-block of the kernels, and a multiple of the block. */
+    private static final int PANEL = Kernels.K_BLOCK;
+    /** Columns that a solution is multiplied for at once: narrow, so that the zeros of a triangle are left out. */
+    private static final int STRIP = 64;
 
     private final double[] a;
     private final int n;
@@ -22,21 +27,34 @@ final class DoubleTriangle {
         this.n = n;
     }
 
-    /** A = L Lᵀ: the lower triangle becomes L. Returns -1, or the first row whose pivot is not positive; then {@code a} holds it. */
+    /**
+     * A = L Lᵀ: the lower triangle becomes L. Returns -1, or the first row whose pivot is not positive; then {@code a} holds it.
+     *
+     * <p>What is done is brought in as whole k-blocks of the product into all that is to come, and from the last whole one to the block at hand: the sums, and so the
+     * bits, are those of one long product a block, and most of the work has matrices that are large in all directions.
+     */
     int factor() {
         double[] inverse = new double[BLOCK * BLOCK];
         double[] panel = new double[Math.max(0, n - BLOCK) * BLOCK];
-        for (int k = 0; k < n; k += BLOCK) {
-            int nb = Math.min(BLOCK, n - k);
-            int below = n - k - nb;
-            kernels.subtractProduct(n - k, nb, k, a, k * n, n, 1, a, k * n, 1, n, a, k * n + k, n);
-            int failed = factorBlock(k, nb);
-            if (failed >= 0) {
-                return failed;
+        for (int first = 0; first < n; first += PANEL) {
+            int end = Math.min(n, first + PANEL);
+            for (int k = first; k < end; k += BLOCK) {
+                int nb = Math.min(BLOCK, n - k);
+                int below = n - k - nb;
+                int at = k * n + first;
+                kernels.subtractProduct(n - k, nb, k - first, a, at, n, 1, a, at, 1, n, a, k * n + k, n);
+                int failed = factorBlock(k, nb);
+                if (failed >= 0) {
+                    return failed;
+                }
+                if (below > 0) {
+                    invertBlock(k, nb, inverse);
+                    solveBelow(k, nb, below, inverse, panel);
+                }
             }
-            if (below > 0) {
-                invertBlock(k, nb, inverse);
-                solveBelow(k, nb, below, inverse, panel);
+            if (end < n) {
+                int at = end * n + first;
+                kernels.subtractLower(n - end, PANEL, a, at, n, 1, a, at, 1, n, a, end * n + end, n);
             }
         }
         return -1;
@@ -101,7 +119,11 @@ final class DoubleTriangle {
                 }
             }
         });
-        kernels.subtractProduct(below, nb, nb, panel, 0, nb, 1, inverse, 0, 1, BLOCK, a, first * n + at, n);
+        // The inverse has zeros from its diagonal on.
+        for (int j = 0; j < nb; j += STRIP) {
+            int strip = Math.min(STRIP, nb - j);
+            kernels.subtractProduct(below, strip, j + strip, panel, 0, nb, 1, inverse, j * BLOCK, 1, BLOCK, a, first * n + at + j, n);
+        }
     }
 
     /** The lower triangle L becomes L⁻¹. */
