@@ -10,7 +10,7 @@ import java.util.function.Supplier;
  * @param shape   on what
  * @param unit    what the work is counted in, and so which peak it is held to
  * @param amount  how much of that one round does: what the rate counts
- * @param load    what of it is held to the peak: operations; bytes that pass between core and memory, read and written
+ * @param load    what of it is held to the peak: operations; bytes that pass between core and memory, read and written; 0: nothing
  * @param portable whether it computes with the current {@link io.llmc4j.engine.kernel.Kernels} alone, so that a device can do it
  * @param prepare makes the operands with the column's settings in force, and gives one round
  */
@@ -44,6 +44,11 @@ public record BenchCase(String id, String kernel, String shape, Unit unit, doubl
     /** Work that waits for memory: the rate counts {@code bytes}, of which and of others {@code moved} go through memory. */
     static BenchCase traffic(String id, String kernel, String shape, double bytes, double moved, boolean portable, Supplier<Round> prepare) {
         return new BenchCase(id, kernel, shape, Unit.BYTE, bytes, moved, portable, prepare);
+    }
+
+    /** Work that stays in a core's caches: the rate counts {@code bytes}, and there is no peak to hold it to. */
+    static BenchCase cached(String id, String kernel, String shape, double bytes, Supplier<Round> prepare) {
+        return new BenchCase(id, kernel, shape, Unit.BYTE, bytes, 0, false, prepare);
     }
 
     /** A whole run. */

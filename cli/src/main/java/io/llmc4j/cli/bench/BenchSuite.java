@@ -33,7 +33,7 @@ public final class BenchSuite {
         public OptionalDouble share(int column, BenchColumn by) {
             OptionalDouble s = seconds.get(column);
             double peak = by.peak(work.unit());
-            return s.isPresent() && peak > 0 ? OptionalDouble.of(work.load() / s.getAsDouble() / peak) : OptionalDouble.empty();
+            return s.isPresent() && peak > 0 && work.load() > 0 ? OptionalDouble.of(work.load() / s.getAsDouble() / peak) : OptionalDouble.empty();
         }
     }
 

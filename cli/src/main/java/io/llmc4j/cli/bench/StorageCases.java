@@ -1,5 +1,7 @@
 package io.llmc4j.cli.bench;
 
+import io.llmc4j.engine.kernel.Parallel;
+import io.llmc4j.engine.kernel.StoredFloats;
 import io.llmc4j.engine.kernel.TensorPieces;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.QuantScheme;
@@ -23,6 +25,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 
 /** Cases that wait for memory: decoding and encoding of stored types, and rounding to nearest from a mapped file. */
 final class StorageCases {
@@ -33,6 +36,9 @@ final class StorageCases {
     private static final int N = ROWS * COLS;
     /** Stays in a core's second-level cache, as a consumer that works in pieces has it. */
     private static final int PIECE = 1 << 14;
+    /** Stays in the first-level cache with its floats. */
+    private static final int SMALL = 1 << 12;
+    private static final int TASKS = 16;
 
     private StorageCases() {
     }
@@ -46,6 +52,8 @@ final class StorageCases {
         for (DType type : new DType[] {DType.BF16, DType.F16, DType.F8_E4M3}) {
             cases.add(encode(type));
         }
+        cases.add(bf16ToFp8());
+        cases.addAll(cached());
         cases.addAll(round());
         return cases;
     }
@@ -70,7 +78,7 @@ final class StorageCases {
         return BenchCase.traffic("decode-pieces-" + id(type), "decode " + name(type) + ", in pieces", "mapped, " + N / 1048576 + " Mi values", stored(type), stored(type), false, () -> {
             MappedTensor mapped = MappedTensor.of(type);
             float[][] pieces = new float[N / (1 << 20)][PIECE];
-            return mapped.round(() -> io.llmc4j.engine.kernel.Parallel.forEach(pieces.length, t -> {
+            return mapped.round(() -> Parallel.forEach(pieces.length, t -> {
                 for (int i = 0; i < 1 << 20; i += PIECE) {
                     TensorPieces.toFloats(mapped.tensor, ((long) t << 20) + i, pieces[t], 0, PIECE);
                 }
@@ -102,6 +110,53 @@ final class StorageCases {
                     arena.close();
                 }
             };
+        });
+    }
+
+    /** From one stored type to another, by way of floats that stay in the first-level cache. */
+    private static BenchCase bf16ToFp8() {
+        return BenchCase.traffic("fp8-bf16", "bf16 to fp8 e4m3", "mapped, " + N / 1048576 + " Mi values", stored(DType.BF16), stored(DType.BF16) + stored(DType.F8_E4M3), false, () -> {
+            MappedTensor mapped = MappedTensor.of(DType.BF16);
+            Tensor out = Tensor.allocate(DType.F8_E4M3, new Shape(ROWS, COLS), mapped.arena);
+            float[][] pieces = new float[N / (1 << 20)][SMALL];
+            return mapped.round(() -> Parallel.forEach(pieces.length, t -> {
+                for (int i = 0; i < 1 << 20; i += SMALL) {
+                    long at = ((long) t << 20) + i;
+                    Tensors.toFloats(mapped.tensor, at, pieces[t], 0, SMALL);
+                    Tensors.store(out, at, pieces[t], 0, SMALL);
+                }
+            }));
+        });
+    }
+
+    /** The kernels by themselves: what they would do with memory that nobody waits for. */
+    private static List<BenchCase> cached() {
+        int each = N / TASKS / SMALL;
+        String shape = SMALL / 1024 + " Ki values, again and again";
+        return List.of(BenchCase.cached("cached-decode-bf16", "decode bf16, in cache", shape, stored(DType.BF16), () -> {
+            short[][] raw = new short[TASKS][SMALL];
+            float[][] out = new float[TASKS][SMALL];
+            return () -> again(each, t -> StoredFloats.get().bf16ToFloats(SMALL, raw[t], 0, out[t], 0));
+        }), BenchCase.cached("cached-encode-fp8", "encode fp8 e4m3, in cache", shape, stored(DType.F8_E4M3), () -> {
+            byte[][] raw = new byte[TASKS][SMALL];
+            float[] values = ProductCases.random(SMALL);
+            return () -> again(each, t -> StoredFloats.get().floatsToE4m3(SMALL, values, 0, raw[t], 0, true));
+        }), BenchCase.cached("cached-rtn-int4", "round to nearest, int4 packed, in cache", "4 x " + COLS + " bf16, groups of 128", stored(DType.BF16), () -> {
+            QuantScheme scheme = QuantScheme.integer(4, true, Granularity.perGroup(128));
+            Tensor small = Tensors.fromFloats(DType.BF16, new Shape(4, COLS), ProductCases.random(4 * COLS), Arena.ofAuto());
+            return () -> Parallel.forEach(TASKS, t -> {
+                for (int i = 0; i < ROWS / 4 / TASKS; i++) {
+                    StoredRounding.of(small, scheme);
+                }
+            });
+        }));
+    }
+
+    private static void again(int times, IntConsumer work) {
+        Parallel.forEach(TASKS, t -> {
+            for (int i = 0; i < times; i++) {
+                work.accept(t);
+            }
         });
     }
 

@@ -25,7 +25,7 @@ public record StoredRounding(int[] words, QuantParams params) {
     /** Elements of a panel: with its floats and codes it fits the second-level cache. */
     private static final int PANEL = 1 << 14;
     /** Elements of a piece, about. */
-    private static final int PIECE = 1 << 10;
+    private static final int PIECE = 1 << 11;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Whether a scheme is one that this can do: integers of up to 8 bits, ranges that are runs of a row, minimum and maximum. */
