@@ -176,6 +176,16 @@ class NumbersTest {
         allFinite(dir.resolve("out").resolve(format));
     }
 
+    /** Finite weights that a file's half-precision numbers would make infinite: nothing is written, and the tensor is named. */
+    @ParameterizedTest
+    @CsvSource({"gguf:q4_0,blk.1.attn_q.weight", "gguf:q8_0,blk.1.attn_q.weight", "gguf:q4_k_m,blk.1.attn_q.weight", "gguf:f16,blk.1.attn_q.weight", "gptq,model.layers.1.self_attn.q_proj"})
+    void valuesBeyondHalfPrecision(String format, String says) throws IOException {
+        Path model = edited(Q, w -> w[0] = 3e7f);
+        BadInput e = assertThrows(BadInput.class, () -> run(model, rtn(true), format));
+        assertTrue(e.getMessage().contains(says) && e.getMessage().contains("NaN or an infinity"), e.getMessage());
+        assertTrue(Files.notExists(dir.resolve("out").resolve(format.replace(':', '-'))));
+    }
+
     /** A channel that is always zero, and fewer tokens than channels: the Hessian has no full rank; GPTQ's rules hold and are told. */
     @Test
     void aHessianWithoutFullRank() throws IOException {

@@ -166,7 +166,7 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new BadInput(SafetensorsError.CHANGED, name + ": the file vanished while it was in use: " + e.getMessage(), e);
         }
         if (!now.equals(stamp.get())) {
-            throw BadInput.of(SafetensorsError.CHANGED, "%s: the file changed while it was in use (%d bytes of %s, now %d of %s); start again from unchanged input",
+            throw BadInput.of(SafetensorsError.CHANGED, "%s: the file changed while it was in use (%d bytes of %s, now %d of %s); put it back as it was, its time included, or start again",
                     name, stamp.get().size(), stamp.get().modified(), now.size(), now.modified());
         }
     }

@@ -53,6 +53,7 @@ public final class TensorEncoder {
                 crc.update(bytes, 0, bytes.length);
                 writer.write(bytes, 0, bytes.length);
                 sums.add(m, bytes, type);
+                sums.requireFinite(name, type);
             }
         }
         GgufTensorInfo info = new GgufTensorInfo(name, shape, type, 0);
@@ -119,6 +120,14 @@ public final class TensorEncoder {
             for (int r = 0; r < m.rows(); r++) {
                 error += errors[r];
                 power += powers[r];
+            }
+        }
+
+        /** What the bytes decode to is finite only if the error is: half precision, of values or of scales, ends at 65504. */
+        void requireFinite(String name, GgmlType type) {
+            if (!Double.isFinite(error)) {
+                throw BadInput.of(BadInput.Common.FORMAT, "%s would hold a NaN or an infinity as %s: its values are too large for that type's half-precision numbers; export it as F32 or BF16, "
+                        + "or leave the model as it is", name, type);
             }
         }
 
