@@ -39,6 +39,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -280,6 +281,28 @@ class NumbersTest {
             w[1] = -3e38f;
         });
         ends(model, rtn(false), "model.layers.1.self_attn.q_proj: cannot quantize", "the range at element [0, 0] has scale Infinity");
+    }
+
+    @Test
+    void theSelfTestTriesEveryKernel() {
+        Kernels right = Kernels.named("scalar");
+        TreeSet<String> tried = new TreeSet<>();
+        Kernels listening = (Kernels) java.lang.reflect.Proxy.newProxyInstance(Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, args) -> {
+            synchronized (tried) {
+                tried.add(method.getName());
+            }
+            return method.invoke(right, args);
+        });
+        SelfTest.run(listening, 0.05);
+        TreeSet<String> all = new TreeSet<>();
+        for (java.lang.reflect.Method m : Kernels.class.getMethods()) {
+            if (java.lang.reflect.Modifier.isAbstract(m.getModifiers()) && m.getDeclaringClass() == Kernels.class) {
+                all.add(m.getName());
+            }
+        }
+        all.removeAll(tried);
+        all.removeAll(List.of("name", "describe"));
+        assertEquals(new TreeSet<>(), all);
     }
 
     @Test

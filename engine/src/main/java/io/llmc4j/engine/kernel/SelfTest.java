@@ -42,7 +42,7 @@ public final class SelfTest {
 
     /** The same for kernels that are at hand. */
     public static List<Result> run(Kernels fast, double seconds) {
-        SelfTest t = new SelfTest(fast, (long) (seconds * 1e9 / 38));
+        SelfTest t = new SelfTest(fast, (long) (seconds * 1e9 / 39));
         t.reductions();
         t.elements();
         t.rows();
@@ -119,6 +119,8 @@ public final class SelfTest {
         compare("multiply", 0, (k, y, in) -> done(() -> k.multiply(in.n, in.a, 0, in.b, 0, y, 0)));
         compare("add", 0, (k, y, in) -> done(() -> k.add(in.n, in.a, 0, in.b, 0, y, 0)));
         compare("scale", 0, (k, y, in) -> done(() -> k.scale(in.n, in.scale, y, 0)));
+        // four rows of a quarter of the length
+        compare("row less products of others", 4, (k, y, in) -> done(() -> k.subtractProducts(in.n / 4, 4, in.a, 0, in.b, 0, in.n / 4, y, 0)));
         for (Activation f : Activation.values()) {
             if (f != Activation.NONE) {
                 compare("activation " + f.name().toLowerCase(java.util.Locale.ROOT), 0, (k, y, in) -> done(() -> k.activate(f, in.n, y, 0)));
