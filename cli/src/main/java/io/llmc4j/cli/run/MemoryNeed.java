@@ -31,6 +31,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
     /** Where nothing but weights is read, and where tokens flow: a tokenizer, and more code that is compiled. */
     private static final long OVERHEAD = 90_000_000L;
     private static final long OVERHEAD_OF_PASSES = 115_000_000L;
+    /** A text's tokens and the code that reads it. */
+    private static final long OVERHEAD_OF_EVALUATIONS = 40_000_000L;
     /** States below this make a run that does nothing but read and write them. */
     private static final long LEAST_STATES = 64_000_000L;
     /** Of a panel of the head, with the panel itself. */
@@ -71,6 +73,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         }
         // without data and evaluation one layer at a time is in memory, else a block
         boolean streamed = tokens == 0 && job.run().evaluations().isEmpty() && job.run().methods().stream().allMatch(m -> List.of("RTN", "HQQ").contains(m.name()));
+        // panels of blocks, and what they decode to
+        boolean gguf = job.targets().stream().anyMatch(t -> t.format().name().startsWith("gguf"));
         long together = hessian ? hessiansTogether(job) : 0;
         boolean experts = hessian && (together == 0 || job.target().isPresent()) && job.layers().stream().anyMatch(l -> l.role().isExpert());
         long atOnce = Math.min(Math.max(chunkTokens, longest), Math.max(flowing, tokens));
@@ -78,11 +82,11 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         // and no token flows through it
         long work = streamed ? 0 : atOnce * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + LOGITS;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
-        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * 12 + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
+        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * (gguf ? 16 : 12) + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
-        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, streamed ? OVERHEAD : OVERHEAD_OF_PASSES);
+        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, streamed ? OVERHEAD : OVERHEAD_OF_PASSES + (job.run().evaluations().isEmpty() ? 0 : OVERHEAD_OF_EVALUATIONS));
     }
 
     /** Whether every Hessian is factored where it lies: 4 bytes of its sum, 4 of what is damped and becomes the factor, 8 in which it is computed, 4 for another order of columns. */

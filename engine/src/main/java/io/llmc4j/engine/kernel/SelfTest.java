@@ -195,10 +195,12 @@ public final class SelfTest {
             double[] d = c.clone();
             definition.subtractProduct(m, n, k, a, 0, k, 1, b, 0, n, 1, c, 0, n);
             vector.subtractProduct(m, n, k, a, 0, k, 1, b, 0, n, 1, d, 0, n);
+            definition.axpy(m * n, 0.3, b.length < m * n ? c.clone() : b, 0, c, 0);
+            vector.axpy(m * n, 0.3, b.length < m * n ? d.clone() : b, 0, d, 0);
             fault = java.util.Arrays.equals(c, d) ? "" : "shape " + m + " x " + n + " x " + k + " differs";
             cases++;
         }
-        results.add(new Result("product in double", cases, fault));
+        results.add(new Result("product and axpy in double", cases, fault));
     }
 
     private void storedFloats() {
@@ -221,7 +223,16 @@ public final class SelfTest {
                     + bytes("integer codes", n, o -> definition.integerCodes(n, x, 0, 0.3f, 8f, 0f, 15f, o.bytes, 0), o -> vector.integerCodes(n, x, 0, 0.3f, 8f, 0f, 15f, o.bytes, 0))
                     + bytes("from e4m3", n, o -> definition.e4m3ToFloats(n, raw, 0, o.floats, 0), o -> vector.e4m3ToFloats(n, raw, 0, o.floats, 0))
                     + bytes("from e5m2", n, o -> definition.e5m2ToFloats(n, raw, 0, o.floats, 0), o -> vector.e5m2ToFloats(n, raw, 0, o.floats, 0))
-                    + bytes("packed nibbles", n, o -> definition.packNibbles(n / 8, raw, 0, o.ints, 0), o -> vector.packNibbles(n / 8, raw, 0, o.ints, 0));
+                    + bytes("packed nibbles", n, o -> definition.packNibbles(n / 8, raw, 0, o.ints, 0), o -> vector.packNibbles(n / 8, raw, 0, o.ints, 0))
+                    + bytes("unpacked nibbles", n, o -> definition.unpackNibbles(n / 8, pairs(shorts(x)), 0, o.bytes, 0), o -> vector.unpackNibbles(n / 8, pairs(shorts(x)), 0, o.bytes, 0))
+                    + bytes("values of codes", n, o -> definition.codesToFloats(n, raw, 0, true, 3f, 0.3f, o.floats, 0), o -> vector.codesToFloats(n, raw, 0, true, 3f, 0.3f, o.floats, 0))
+                    + bytes("values of unsigned codes", n, o -> definition.codesToFloats(n, raw, 0, false, 3f, 0.3f, o.floats, 0),
+                            o -> vector.codesToFloats(n, raw, 0, false, 3f, 0.3f, o.floats, 0))
+                    + bytes("extremes of bf16", n, o -> definition.bf16Extremes(n / 32 * 32, 32, pairs(shorts(x)), 0, o.floats, o.more, 0),
+                            o -> vector.bf16Extremes(n / 32 * 32, 32, pairs(shorts(x)), 0, o.floats, o.more, 0))
+                    + bytes("nibbles of bf16", n, o -> definition.bf16Nibbles(n / 2 * 2, pairs(shorts(x)), 0, 0.3f, 8f, 0f, 15f, o.bytes, 0),
+                            o -> vector.bf16Nibbles(n / 2 * 2, pairs(shorts(x)), 0, 0.3f, 8f, 0f, 15f, o.bytes, 0))
+                    + (definition.subnormals(n, x, 0) == vector.subnormals(n, x, 0) ? "" : "subnormals of " + n + " differ; ");
             cases++;
         }
         results.add(new Result("bf16, fp8, codes and group extremes in bulk", cases, fault));
@@ -233,6 +244,15 @@ public final class SelfTest {
             s[i] = (short) (Float.floatToRawIntBits(x[i]) >>> 16);
         }
         return s;
+    }
+
+    /** Two in each, the first in the low half. */
+    private static int[] pairs(short[] s) {
+        int[] out = new int[s.length / 2];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = s[2 * i] & 0xffff | s[2 * i + 1] << 16;
+        }
+        return out;
     }
 
     private record Outputs(short[] shorts, byte[] bytes, float[] floats, float[] more, int[] ints) {
