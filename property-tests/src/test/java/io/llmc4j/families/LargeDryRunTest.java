@@ -90,7 +90,8 @@ class LargeDryRunTest {
         Path model = model("deepseek-r1");
         long few = new ObjectMapper().readTree(run(model, "--method", "gptq", "--json")).get("memoryBytes").asLong();
         long all = new ObjectMapper().readTree(run(model, "--method", "gptq", "--set", "true_sequential=false", "--json")).get("memoryBytes").asLong();
-        assertEquals(1, (all - few) / (1.25 * 256 * 4 * (7168.0 * 7168 + 2048.0 * 2048)), 0.1);
+        // a quarter more, and what comes between two looks at the heap
+        assertEquals(1, (all - few) / (1.25 * 17 / 16 * 256 * 4 * (7168.0 * 7168 + 2048.0 * 2048)), 0.1);
     }
 
     @Test

@@ -30,6 +30,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
 
     /** Where nothing but weights is read, and where tokens flow: a tokenizer, and more code that is compiled. */
     private static final long OVERHEAD = 90_000_000L;
+    /** Beside layers that are old objects from the start, young ones. */
+    private static final long OVERHEAD_OF_LARGE_LAYERS = 40_000_000L;
     private static final long OVERHEAD_OF_PASSES = 115_000_000L;
     /** A text's tokens and the code that reads it. */
     private static final long OVERHEAD_OF_EVALUATIONS = 40_000_000L;
@@ -86,7 +88,10 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
-        return new MemoryNeed(Math.max(HeapKeeper.LEAST, heap + heap / 4), experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, streamed ? OVERHEAD : OVERHEAD_OF_PASSES + (job.run().evaluations().isEmpty() ? 0 : OVERHEAD_OF_EVALUATIONS));
+        long kept = Math.max(HeapKeeper.LEAST, heap + heap / 4);
+        long overhead = !streamed ? OVERHEAD_OF_PASSES + (job.run().evaluations().isEmpty() ? 0 : OVERHEAD_OF_EVALUATIONS)
+                : kept > HeapKeeper.LEAST ? OVERHEAD + OVERHEAD_OF_LARGE_LAYERS : OVERHEAD;
+        return new MemoryNeed(kept, experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, overhead);
     }
 
     /** Whether every Hessian is factored where it lies: 4 bytes of its sum, 4 of what is damped and becomes the factor, 8 in which it is computed, 4 for another order of columns. */
