@@ -5,11 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.llmc4j.cli.config.ConfigReader;
 import io.llmc4j.cli.config.YamlReader;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.model.Linear;
+import io.llmc4j.engine.model.NonFiniteWeight;
 import io.llmc4j.engine.safetensors.CheckpointIndex;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.families.FamilyModels;
 import io.llmc4j.formats.data.TextRows;
 import io.llmc4j.formats.data.TokenIds;
+import io.llmc4j.formats.export.gguf.GgufFile;
+import io.llmc4j.formats.export.gguf.GgufModel;
+import io.llmc4j.formats.export.gguf.imatrix.ImportanceFiles;
+import io.llmc4j.formats.export.gguf.imatrix.ImportanceMatrix;
+import io.llmc4j.formats.export.gguf.imatrix.LegacyImportance;
 import io.llmc4j.formats.hf.HfConfig;
 import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.text.Tokenizer;
@@ -20,6 +27,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -156,6 +164,36 @@ class FuzzTest {
     void arrowAndParquet() throws Exception {
         file("arrow", "x.arrow", List.of(resource("/datasets/saved/train/data-00000-of-00002.arrow"), resource("/datasets/file.arrow")), COUNT / 10);
         file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), COUNT / 50);
+    }
+
+    /** Containers, models that are made of them, and importance matrices in both of their formats. */
+    @Test
+    void gguf() throws Exception {
+        Path p = dir.resolve("fuzz.gguf");
+        fuzz("GGUF", List.of(resource("/gguf/tiny.gguf")), COUNT / 5, bytes -> {
+            Files.write(p, bytes);
+            try (GgufFile f = GgufFile.open(p)) {
+                f.tensors().forEach(t -> f.bytes(t).toArray(ValueLayout.JAVA_BYTE));
+            }
+            try (GgufModel m = GgufModel.open(p)) {
+                m.ends();
+                for (int i = 0; i < m.spec().blocks(); i++) {
+                    m.block(i).linears().forEach(Linear::weight);
+                }
+            } catch (NonFiniteWeight e) {
+                // the fold makes an error of it that names the tensor
+                return;
+            }
+        });
+        ImportanceMatrix importance = new ImportanceMatrix(Map.of("blk.0.attn_q.weight", new ImportanceMatrix.Entry(new float[] {1, 2, 3, 4}, new float[] {3}),
+                "blk.0.ffn_down.weight", new ImportanceMatrix.Entry(new float[] {5, 6}, new float[] {3})), List.of("text"), 3, 512);
+        Path made = dir.resolve("made.gguf");
+        ImportanceFiles.writeGguf(importance, made);
+        fuzz("importance as GGUF", List.of(Files.readAllBytes(made)), COUNT / 10, bytes -> ImportanceFiles.read(Files.write(p, bytes)));
+        Path legacy = dir.resolve("made.dat");
+        LegacyImportance.write(importance, legacy);
+        Path q = dir.resolve("fuzz.dat");
+        fuzz("importance", List.of(Files.readAllBytes(legacy)), COUNT / 10, bytes -> ImportanceFiles.read(Files.write(q, bytes)));
     }
 
     /** Configurations of models, up to the names and shapes of the tensors that they promise. */

@@ -43,6 +43,9 @@ final class OutputRules {
             }
         }
         Path parent = existing(out);
+        if (!Files.isDirectory(parent)) {
+            throw BadInput.of(BadInput.Common.OUTPUT, "the output directory %s cannot be made: %s is a file", output, parent);
+        }
         if (!Files.isWritable(parent)) {
             throw BadInput.of(BadInput.Common.OUTPUT, "nothing can be written in %s, where the output directory %s would be", parent, output);
         }
