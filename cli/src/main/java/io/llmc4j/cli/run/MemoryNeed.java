@@ -200,7 +200,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         MemoryNeed least = of(job, 256);
         long enough = bound;
         while (fits(least, enough, heapUnder(enough), 256).isEmpty()) {
-            enough += 256L << 20;
+            enough += Math.clamp(enough / 16 >> 20, 16, 256) << 20;
         }
         if (enough == bound) {
             throw BadInput.of(BadInput.Common.ENVIRONMENT, "the virtual machine was started with a heap of at most %s, and the widest block needs %s of it; give -Xmx%dm, or start "
