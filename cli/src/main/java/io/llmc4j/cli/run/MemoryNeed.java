@@ -84,7 +84,8 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         // and no token flows through it
         long work = streamed ? 0 : atOnce * (6L * spec.hiddenSize() + 3 * widest) * 4 + heads * longest * longest * 4 + LOGITS;
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
-        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * (gguf ? 16 : 12) + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
+        long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * (gguf ? 16 : 12)
+                + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
@@ -94,7 +95,10 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         return new MemoryNeed(kept, experts, (streamed ? largestLayer : block) * 2 + stacks(job), states, overhead);
     }
 
-    /** Whether every Hessian is factored where it lies: 4 bytes of its sum, 4 of what is damped and becomes the factor, 8 in which it is computed, 4 for another order of columns. */
+    /**
+     * Whether every Hessian is factored where it lies: 4 bytes of its sum, 4 of what is damped and becomes the factor, 8 in which it is computed, 4 for another
+     * order of columns.
+     */
     private static boolean inPlace(Job job) {
         return job.run().methods().stream().filter(m -> HESSIANS.contains(m.name())).allMatch(m -> m.name().equals("GPTQ") || m.name().equals("OWQ"));
     }
