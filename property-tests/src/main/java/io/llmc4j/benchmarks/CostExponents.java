@@ -1,50 +1,47 @@
 package io.llmc4j.benchmarks;
 
+import io.llmc4j.engine.kernel.Parallel;
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.RunnerException;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
- * "No kernel's cost grows faster than its arithmetic": runs {@link CostBenchmark} and prints, kernel by kernel, the exponent of n in the arithmetic, the
+ * "No kernel's cost grows faster than its arithmetic": runs what {@link CostBenchmark} runs and prints, kernel by kernel, the exponent of n in the arithmetic, the
  * exponent fitted to the times (least squares of the logarithms over all n), and the dearest n: how many times the time per operation of the smallest n it
- * takes, and which it is. The times are the smallest samples: other work on the machine only adds. All in this process, because growth needs no fresh one: that
- * takes minutes, where {@code CostBenchmark} with a process for each number takes half an hour. Arguments: names of kernels of {@link CostKernel}; none, or
- * {@code .*}, for all.
+ * takes. The times are the least processor times of one thread, because what else a machine does must not count. Arguments: names of kernels of {@link CostKernel};
+ * none, or {@code .*}, for all.
  */
 public final class CostExponents {
 
     /** Fits of a few noisy points are not better than this. */
     private static final double NOISE = 0.1;
+    /** For a kernel and a size, twice. */
+    private static final long NANOS = 500_000_000L;
+    private static final LongSupplier CLOCK = ManagementFactory.getThreadMXBean()::getCurrentThreadCpuTime;
     private static final int[] SIZES = {512, 1024, 1031, 1536, 2048, 2053, 4096};
 
     private CostExponents() {
     }
 
-    public static void main(String[] args) throws RunnerException {
+    public static void main(String[] args) {
         CostKernel[] kernels = args.length == 0 || args[0].equals(".*") ? CostKernel.values() : Arrays.stream(args).map(CostKernel::valueOf).toArray(CostKernel[]::new);
+        Parallel.setThreads(1);
         System.out.printf("%-24s %12s %8s %10s%n", "kernel", "arithmetic", "fitted", "dearest n");
         for (CostKernel kernel : kernels) {
             measure(kernel);
         }
     }
 
-    private static void measure(CostKernel kernel) throws RunnerException {
+    private static void measure(CostKernel kernel) {
         int[] sizes = IntStream.of(SIZES).filter(kernel::allows).toArray();
         double[] seconds = new double[sizes.length];
-        var options = new OptionsBuilder().include(CostBenchmark.class.getName()).verbosity(VerboseMode.SILENT).shouldFailOnError(true)
-                .forks(0).param("kernel", kernel.name()).param("n", IntStream.of(sizes).mapToObj(Integer::toString).toArray(String[]::new)).build();
         Arrays.fill(seconds, Double.POSITIVE_INFINITY);
         // Twice: the first pass may meet a kernel that is still being compiled.
         for (int pass = 0; pass < 2; pass++) {
-            for (RunResult result : new Runner(options).run()) {
-                int n = Integer.parseInt(result.getParams().getParam("n"));
-                int at = Arrays.binarySearch(sizes, n);
-                seconds[at] = Math.min(seconds[at], result.getPrimaryResult().getStatistics().getMin() / 1e6 / kernel.units(n));
+            for (int i = 0; i < sizes.length; i++) {
+                seconds[i] = Math.min(seconds[i], best(kernel.prepare(sizes[i])) / kernel.units(sizes[i]));
             }
         }
         double[] work = IntStream.of(sizes).mapToDouble(kernel::arithmetic).toArray();
@@ -60,6 +57,17 @@ public final class CostExponents {
             System.out.printf(Locale.ROOT, " %d %.1f", sizes[i], seconds[i] * 1e6);
         }
         System.out.println();
+    }
+
+    private static double best(Runnable work) {
+        double best = Double.POSITIVE_INFINITY;
+        long until = CLOCK.getAsLong() + NANOS;
+        for (int round = 0; round < 3 || CLOCK.getAsLong() < until; round++) {
+            long start = CLOCK.getAsLong();
+            work.run();
+            best = Math.min(best, (CLOCK.getAsLong() - start) / 1e9);
+        }
+        return best;
     }
 
     /** The slope of log y over log n. */
