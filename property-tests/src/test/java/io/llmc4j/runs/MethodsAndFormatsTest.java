@@ -63,7 +63,7 @@ class MethodsAndFormatsTest {
         "--method hqq --export gptq --asymmetric|real-valued zero points|hqq",
         "--method rtn --bits 4 --act-bits 4 --export vllm|4-bit activations|trans",
         "--method rtn --bits 4 --symmetric --export autoawq|symmetric|vllm",
-        "--method rtn --bits 3 --export autoawq|bits|compressed-tensors",
+        "--method rtn --bits 3 --export autoawq|int3 weights|compressed-tensors",
         "--method rtn --bits e5m2 --export vllm|e5m2|fake",
         "--method quarot --bits 8 --act-bits 8 --export vllm --set online_rotate=true|which no reader of vllm does|trans"})
     void refusedAtOnce(String options, String why, String other) {
