@@ -7,7 +7,6 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The SIMD twin of {@link ScalarStoredFloats}: everything is worked out in int lanes, widened on the way in and narrowed on the way out. */
@@ -20,9 +19,6 @@ public final class VectorStoredFloats implements StoredFloats {
     private static final VectorSpecies<Short> HALF = VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
     private static final int L = Lanes.L;
     private static final VectorSpecies<Byte> QUARTER = VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, F.vectorBitSize() / 4)));
-    private static final VectorSpecies<Byte> BYTES = VectorSpecies.of(byte.class, F.vectorShape());
-    /** From four codes in each int lane, one of each of four vectors, to the codes of the first vector, then those of the second, … */
-    private static final VectorShuffle<Byte> DRAWN = VectorShuffle.fromOp(BYTES, i -> 4 * (i % L) + i / L);
     private static final float MAGIC = 0x1.8p23f;
     private static final int MAGIC_BITS = Float.floatToRawIntBits(MAGIC);
     private static final int INFINITY = 0x7f800000;
@@ -95,66 +91,29 @@ public final class VectorStoredFloats implements StoredFloats {
         return normal.blend(subnormal, m.lt(1 << mantissa));
     }
 
+    /**
+     * To a magnitude is added the power of two whose last place is the step of the format there, and the hardware rounds: the last bits of the sum count the
+     * steps, and what the exponent says of it twice is taken away.
+     */
     @Override
     public void floatsToE4m3(int n, float[] values, int at, byte[] raw, int rawAt, boolean saturate) {
-        int done = 0;
-        while (n - done >= 4 * L) {
-            done += e4m3(n - done, values, at + done, raw, rawAt + done, Float.floatToRawIntBits(saturate ? 448f : 480f));
-            int left = Math.min(n - done, 4 * L);
-            for (int i = done; i < done + left; i++) {
-                raw[rawAt + i] = Conversions.floatToE4m3(values[at + i], saturate);
-            }
-            done += left;
+        int limit = Float.floatToRawIntBits(saturate ? 448f : 480f);
+        int base = (E4M3_NORMAL >> 20) + (20 << 23);
+        int i = 0;
+        for (; i <= n - L; i += L) {
+            IntVector b = FloatVector.fromArray(F, values, at + i).reinterpretAsInts();
+            IntVector m = b.and(0x7fffffff);
+            IntVector a = m.min(limit);
+            IntVector e = a.and(INFINITY).max(E4M3_NORMAL);
+            IntVector code = a.reinterpretAsFloats().add(e.add(20 << 23).reinterpretAsFloats()).reinterpretAsInts().sub(e).add(e.lanewise(VectorOperators.LSHR, 20)).sub(base);
+            store(code.blend(0x7f, m.compare(VectorOperators.GT, INFINITY)).or(b.lanewise(VectorOperators.LSHR, 24).and(0x80)), raw, rawAt + i);
         }
-        for (int i = done; i < n; i++) {
+        for (; i < n; i++) {
             raw[rawAt + i] = Conversions.floatToE4m3(values[at + i], saturate);
         }
     }
 
-    /**
-     * To a magnitude is added the power of two whose last place is the step of the format there, and the hardware rounds: the last bits of the sum count the
-     * steps, and what the exponent says of it twice is taken away. Four vectors are drawn together, each to a byte of every lane.
-     *
-     * @param limit bits of what larger magnitudes become: the largest value, or the first one past it
-     * @return how many are done: where a NaN comes, the rest is not
-     */
-    private static int e4m3(int n, float[] values, int at, byte[] raw, int rawAt, int limit) {
-        int base = (E4M3_NORMAL >> 20) + (20 << 23);
-        int bases = base + (base << 8) + (base << 16) + (base << 24);
-        int i = 0;
-        for (; i <= n - 4 * L; i += 4 * L) {
-            IntVector b3 = FloatVector.fromArray(F, values, at + i + 3 * L).reinterpretAsInts();
-            IntVector m3 = b3.and(0x7fffffff);
-            IntVector a3 = m3.min(limit);
-            IntVector e3 = a3.and(INFINITY).max(E4M3_NORMAL);
-            IntVector c3 = a3.reinterpretAsFloats().add(e3.add(20 << 23).reinterpretAsFloats()).reinterpretAsInts().sub(e3).add(e3.lanewise(VectorOperators.LSHR, 20));
-            IntVector b2 = FloatVector.fromArray(F, values, at + i + 2 * L).reinterpretAsInts();
-            IntVector m2 = b2.and(0x7fffffff);
-            IntVector a2 = m2.min(limit);
-            IntVector e2 = a2.and(INFINITY).max(E4M3_NORMAL);
-            IntVector c2 = a2.reinterpretAsFloats().add(e2.add(20 << 23).reinterpretAsFloats()).reinterpretAsInts().sub(e2).add(e2.lanewise(VectorOperators.LSHR, 20));
-            IntVector b1 = FloatVector.fromArray(F, values, at + i + 1 * L).reinterpretAsInts();
-            IntVector m1 = b1.and(0x7fffffff);
-            IntVector a1 = m1.min(limit);
-            IntVector e1 = a1.and(INFINITY).max(E4M3_NORMAL);
-            IntVector c1 = a1.reinterpretAsFloats().add(e1.add(20 << 23).reinterpretAsFloats()).reinterpretAsInts().sub(e1).add(e1.lanewise(VectorOperators.LSHR, 20));
-            IntVector b0 = FloatVector.fromArray(F, values, at + i).reinterpretAsInts();
-            IntVector m0 = b0.and(0x7fffffff);
-            IntVector a0 = m0.min(limit);
-            IntVector e0 = a0.and(INFINITY).max(E4M3_NORMAL);
-            IntVector c0 = a0.reinterpretAsFloats().add(e0.add(20 << 23).reinterpretAsFloats()).reinterpretAsInts().sub(e0).add(e0.lanewise(VectorOperators.LSHR, 20));
-            if (m0.max(m1).max(m2.max(m3)).compare(VectorOperators.GT, INFINITY).anyTrue()) {
-                break;
-            }
-            IntVector sign = b3.and(Integer.MIN_VALUE).or(b2.and(Integer.MIN_VALUE).lanewise(VectorOperators.LSHR, 8))
-                    .or(b1.and(Integer.MIN_VALUE).lanewise(VectorOperators.LSHR, 16)).or(b0.and(Integer.MIN_VALUE).lanewise(VectorOperators.LSHR, 24));
-            IntVector code = c3.lanewise(VectorOperators.LSHL, 8).add(c2).lanewise(VectorOperators.LSHL, 8).add(c1).lanewise(VectorOperators.LSHL, 8).add(c0).sub(bases);
-            code.or(sign).reinterpretAsBytes().rearrange(DRAWN).intoArray(raw, rawAt + i);
-        }
-        return i;
-    }
-
-    /** As {@link #e4m3}, a vector at a time. */
+    /** As {@link #floatsToE4m3}. */
     @Override
     public void floatsToE5m2(int n, float[] values, int at, byte[] raw, int rawAt, boolean saturate) {
         int limit = Float.floatToRawIntBits(saturate ? 57344f : 65536f);
@@ -175,41 +134,31 @@ public final class VectorStoredFloats implements StoredFloats {
 
     /**
      * Rounding by the magic number 1.5 · 2²³: its sum with a quotient holds the rounded quotient in the low bits, and sums are in the order of their bits,
-     * so that the clamp can be one of integers, which is shorter than one of floats. Four vectors are drawn together, each to a byte of every lane.
+     * so that the clamp can be one of integers, which is shorter than one of floats.
      */
     @Override
     public void integerCodes(int n, float[] x, int at, float scale, float zero, float qmin, float qmax, byte[] codes, int codesAt) {
         int low = MAGIC_BITS + (int) qmin - (int) zero;
         int high = MAGIC_BITS + (int) qmax - (int) zero;
-        int lows = low + (low << 8) + (low << 16) + (low << 24);
         int i = 0;
-        while (n - i >= 4 * L) {
-            i += integerCodes(n - i, x, at + i, scale, low, high, lows, (byte) (int) qmin, codes, codesAt + i);
-            int odd = Math.min(n - i, 4 * L);
+        while (n - i >= L) {
+            i += integerCodes(n - i, x, at + i, scale, low, high, (int) qmin - low, codes, codesAt + i);
+            int odd = Math.min(n - i, L);
             oneCode(odd, x, at + i, scale, zero, qmin, qmax, codes, codesAt + i);
             i += odd;
         }
         oneCode(n - i, x, at + i, scale, zero, qmin, qmax, codes, codesAt + i);
     }
 
-    /** How many are done: where a quotient is not a number, or infinities of both signs meet, the rest is not. */
-    private static int integerCodes(int n, float[] x, int at, float scale, int low, int high, int lows, byte lowest, byte[] codes, int codesAt) {
+    /** How many are done: where a quotient is not a number, the rest is not. */
+    private static int integerCodes(int n, float[] x, int at, float scale, int low, int high, int back, byte[] codes, int codesAt) {
         int i = 0;
-        for (; i <= n - 4 * L; i += 4 * L) {
-            FloatVector q3 = FloatVector.fromArray(F, x, at + i + 3 * L).div(scale);
-            IntVector c3 = q3.add(MAGIC).reinterpretAsInts().max(low).min(high);
-            FloatVector q2 = FloatVector.fromArray(F, x, at + i + 2 * L).div(scale);
-            IntVector c2 = q2.add(MAGIC).reinterpretAsInts().max(low).min(high);
-            FloatVector q1 = FloatVector.fromArray(F, x, at + i + 1 * L).div(scale);
-            IntVector c1 = q1.add(MAGIC).reinterpretAsInts().max(low).min(high);
-            FloatVector q0 = FloatVector.fromArray(F, x, at + i).div(scale);
-            IntVector c0 = q0.add(MAGIC).reinterpretAsInts().max(low).min(high);
-            FloatVector sum = q0.add(q1).add(q2.add(q3));
-            if (sum.compare(VectorOperators.NE, sum).anyTrue()) {
+        for (; i <= n - L; i += L) {
+            FloatVector q = FloatVector.fromArray(F, x, at + i).div(scale);
+            if (q.compare(VectorOperators.NE, q).anyTrue()) {
                 break;
             }
-            IntVector code = c3.lanewise(VectorOperators.LSHL, 8).add(c2).lanewise(VectorOperators.LSHL, 8).add(c1).lanewise(VectorOperators.LSHL, 8).add(c0).sub(lows);
-            code.reinterpretAsBytes().add(lowest).rearrange(DRAWN).intoArray(codes, codesAt + i);
+            store(q.add(MAGIC).reinterpretAsInts().max(low).min(high).add(back), codes, codesAt + i);
         }
         return i;
     }
@@ -339,9 +288,8 @@ public final class VectorStoredFloats implements StoredFloats {
     public void bf16Nibbles(int n, int[] pairs, int at, float scale, float zero, float qmin, float qmax, byte[] packed, int packedAt) {
         int low = MAGIC_BITS + (int) qmin - (int) zero;
         int high = MAGIC_BITS + (int) qmax - (int) zero;
-        int back = ((int) zero - MAGIC_BITS) * 17;
-        int done = n - n % (8 * L);
-        nibbles(done / 2, pairs, at, scale, low, high, back + (back << 8) + (back << 16) + (back << 24), packed, packedAt);
+        int done = n - n % (2 * L);
+        nibbles(done / 2, pairs, at, scale, low, high, ((int) zero - MAGIC_BITS) * 17, packed, packedAt);
         if (done < n) {
             ScalarStoredFloats.INSTANCE.bf16Nibbles(n - done, pairs, at + done / 2, scale, zero, qmin, qmax, packed, packedAt + done / 2);
         }
@@ -349,24 +297,14 @@ public final class VectorStoredFloats implements StoredFloats {
 
     /**
      * An int lane holds two neighbours, and the float32 of a bf16 is its bits with zeros behind: so the second one is the lane without its low half, the
-     * first one the low half moved up. Their codes make a byte together, and four vectors of such bytes are drawn together.
+     * first one the low half moved up. Their codes make a byte together.
      */
-    private static void nibbles(int n, int[] pairs, int at, float scale, int low, int high, int backs, byte[] packed, int packedAt) {
-        for (int i = 0; i < n; i += 4 * L) {
-            IntVector v3 = IntVector.fromArray(I, pairs, at + i + 3 * L);
-            IntVector c3 = v3.and(0xffff0000).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high).lanewise(VectorOperators.LSHL, 4)
-                    .add(v3.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high));
-            IntVector v2 = IntVector.fromArray(I, pairs, at + i + 2 * L);
-            IntVector c2 = v2.and(0xffff0000).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high).lanewise(VectorOperators.LSHL, 4)
-                    .add(v2.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high));
-            IntVector v1 = IntVector.fromArray(I, pairs, at + i + L);
-            IntVector c1 = v1.and(0xffff0000).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high).lanewise(VectorOperators.LSHL, 4)
-                    .add(v1.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high));
-            IntVector v0 = IntVector.fromArray(I, pairs, at + i);
-            IntVector c0 = v0.and(0xffff0000).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high).lanewise(VectorOperators.LSHL, 4)
-                    .add(v0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high));
-            c3.lanewise(VectorOperators.LSHL, 8).add(c2).lanewise(VectorOperators.LSHL, 8).add(c1).lanewise(VectorOperators.LSHL, 8).add(c0).add(backs)
-                    .reinterpretAsBytes().rearrange(DRAWN).intoArray(packed, packedAt + i);
+    private static void nibbles(int n, int[] pairs, int at, float scale, int low, int high, int back, byte[] packed, int packedAt) {
+        for (int i = 0; i < n; i += L) {
+            IntVector v = IntVector.fromArray(I, pairs, at + i);
+            IntVector second = v.and(0xffff0000).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high);
+            IntVector first = v.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().div(scale).add(MAGIC).reinterpretAsInts().max(low).min(high);
+            store(second.lanewise(VectorOperators.LSHL, 4).add(first).add(back), packed, packedAt + i);
         }
     }
 
