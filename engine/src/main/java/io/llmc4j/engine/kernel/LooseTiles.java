@@ -18,7 +18,6 @@ final class LooseTiles {
     private static final VectorSpecies<Float> F = Lanes.F;
     private static final int L = Lanes.L;
 
-
     private LooseTiles() {
     }
 
@@ -84,43 +83,6 @@ final class LooseTiles {
         FloatVector c7x0 = FloatVector.zero(F);
         int i = aAt;
         int j = bAt;
-        // Two steps at a time: they share the addresses of the rows, which cost as much as the loads.
-        for (int whole = aAt + (k & -2); i < whole; i += 2, j += 2 * L) {
-            FloatVector b0 = FloatVector.fromArray(F, b, j);
-            FloatVector a0 = FloatVector.broadcast(F, a[i]);
-            c0x0 = a0.fma(b0, c0x0);
-            FloatVector a1 = FloatVector.broadcast(F, a[i + r1]);
-            c1x0 = a1.fma(b0, c1x0);
-            FloatVector a2 = FloatVector.broadcast(F, a[i + r2]);
-            c2x0 = a2.fma(b0, c2x0);
-            FloatVector a3 = FloatVector.broadcast(F, a[i + r3]);
-            c3x0 = a3.fma(b0, c3x0);
-            FloatVector a4 = FloatVector.broadcast(F, a[i + r4]);
-            c4x0 = a4.fma(b0, c4x0);
-            FloatVector a5 = FloatVector.broadcast(F, a[i + r5]);
-            c5x0 = a5.fma(b0, c5x0);
-            FloatVector a6 = FloatVector.broadcast(F, a[i + r6]);
-            c6x0 = a6.fma(b0, c6x0);
-            FloatVector a7 = FloatVector.broadcast(F, a[i + r7]);
-            c7x0 = a7.fma(b0, c7x0);
-            FloatVector b0next = FloatVector.fromArray(F, b, j + L);
-            FloatVector a0next = FloatVector.broadcast(F, a[i + 1]);
-            c0x0 = a0next.fma(b0next, c0x0);
-            FloatVector a1next = FloatVector.broadcast(F, a[i + r1 + 1]);
-            c1x0 = a1next.fma(b0next, c1x0);
-            FloatVector a2next = FloatVector.broadcast(F, a[i + r2 + 1]);
-            c2x0 = a2next.fma(b0next, c2x0);
-            FloatVector a3next = FloatVector.broadcast(F, a[i + r3 + 1]);
-            c3x0 = a3next.fma(b0next, c3x0);
-            FloatVector a4next = FloatVector.broadcast(F, a[i + r4 + 1]);
-            c4x0 = a4next.fma(b0next, c4x0);
-            FloatVector a5next = FloatVector.broadcast(F, a[i + r5 + 1]);
-            c5x0 = a5next.fma(b0next, c5x0);
-            FloatVector a6next = FloatVector.broadcast(F, a[i + r6 + 1]);
-            c6x0 = a6next.fma(b0next, c6x0);
-            FloatVector a7next = FloatVector.broadcast(F, a[i + r7 + 1]);
-            c7x0 = a7next.fma(b0next, c7x0);
-        }
         for (; i < aAt + k; i++, j += L) {
             FloatVector b0 = FloatVector.fromArray(F, b, j);
             FloatVector a0 = FloatVector.broadcast(F, a[i]);
