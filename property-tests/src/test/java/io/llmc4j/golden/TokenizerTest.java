@@ -118,6 +118,19 @@ class TokenizerTest {
         assertTrue(e.getMessage().contains("names the special token '[CLASS]'"), e.getMessage());
     }
 
+    /** JSON for everybody but the native library's reader, which would end the process. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', value = {"\"type\":\"\\ud800\"; surrogate", "\"\\udc00\":1; surrogate", "\"n\":1e999; too large", "\"n\":-1E+4000; too large"})
+    void whatOnlyTheNativeReaderRefuses(String member, String why) throws Exception {
+        String good = new String(resource("wordpiece.json"), StandardCharsets.UTF_8);
+        for (String part : new String[] {"decoder", "post_processor"}) {
+            String bad = good.replaceFirst("\"" + part + "\"\\s*:\\s*\\{", java.util.regex.Matcher.quoteReplacement("\"" + part + "\":{" + member + ","));
+            assertTrue(!bad.equals(good));
+            BadInput e = assertThrows(BadInput.class, () -> Tokenizer.of(bad.getBytes(StandardCharsets.UTF_8), new byte[0], "hostile").close());
+            assertTrue(e.kind() == TokenizerError.BAD_TOKENIZER && e.getMessage().contains(why), e.getMessage());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"{", "[]", "{\"add_bos_token\":\"yes\"}", "{\"bos_token\":3}", "{} {}"})
     void brokenConfigurations(String json) throws IOException {

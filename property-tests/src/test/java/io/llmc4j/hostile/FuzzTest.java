@@ -36,13 +36,17 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Sound files, damaged at random: whatever comes out, it is a result or a {@link BadInput}, soon and in little memory. {@code -Dllmc4j.fuzz=1000000}
- * runs more of them (kinds that need files or native code get a tenth or less); {@code -Dllmc4j.fuzz.seed} other ones. A failure names seed and number, so that it can be run again alone.
+ * runs so many of every kind, {@code -Dllmc4j.fuzz.kinds=arrow,parquet} only these kinds, {@code -Dllmc4j.fuzz.seed} other inputs, {@code -Dllmc4j.fuzz.from} those behind
+ * a number. A failure names kind, seed and number, so that it can be run again alone.
  */
-@Timeout(value = 90, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 10, unit = TimeUnit.HOURS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FuzzTest {
 
-    private static final int COUNT = Integer.getInteger("llmc4j.fuzz", 2000);
+    /** Of every kind; 0: what a build has time for. */
+    private static final int COUNT = Integer.getInteger("llmc4j.fuzz", 0);
+    private static final int FROM = Integer.getInteger("llmc4j.fuzz.from", 0);
     private static final long SEED = Long.getLong("llmc4j.fuzz.seed", 1L);
+    private static final List<String> KINDS = List.of(System.getProperty("llmc4j.fuzz.kinds", "").split(","));
     private static final List<String> TOKENS = List.of("{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "9223372036854775807", "18446744073709551616",
             "0.5", "\\u0000", "\\ud800", "\"shape\"", "\"dtype\"", "\"data_offsets\"", "\"F32\"", "\"weight_map\"", "[[[[[[[[", "../", "\u00e9", "\uD83D\uDE00", " ", "\n", "\0");
 
@@ -58,22 +62,36 @@ class FuzzTest {
         return Files.readAllBytes(Path.of(FuzzTest.class.getResource(name).toURI()));
     }
 
-    private static void fuzz(String what, List<byte[]> seeds, int count, Parse parse) throws IOException {
+    /** @param few how many inputs a build has time for */
+    private static void fuzz(String what, List<byte[]> seeds, int few, Parse parse) throws IOException {
+        if (!KINDS.getFirst().isEmpty() && !KINDS.contains(what)) {
+            return;
+        }
+        int refused = 0;
         long worst = 0;
-        for (int i = 0; i < count; i++) {
+        long begin = System.nanoTime();
+        for (int i = FROM; i < FROM + (COUNT == 0 ? few : COUNT); i++) {
             Random random = new Random(SEED * 1_000_003 + i);
             byte[] bytes = damaged(seeds.get(random.nextInt(seeds.size())), random);
             long start = System.nanoTime();
             try {
                 parse.run(bytes);
             } catch (BadInput e) {
+                refused++;
                 assertTrue(e.getMessage().length() < 20_000, what + " " + SEED + "/" + i + ": a message of " + e.getMessage().length() + " characters");
             } catch (RuntimeException | Error e) {
                 throw new AssertionError(what + ", seed " + SEED + ", number " + i + ": " + e, e);
             }
             worst = Math.max(worst, System.nanoTime() - start);
+            if (COUNT > 0 && (i + 1) % 10_000 == 0) {
+                System.out.println(what + ": " + (i + 1));
+            }
         }
         assertTrue(worst < 30_000_000_000L, what + ": one input took " + worst / 1e9 + " s");
+        if (COUNT > 0) {
+            System.out.printf("%s: %d inputs from seed %d, number %d; %d refused, the others read; %.0f s, the slowest %.3f s%n", what, COUNT, SEED, FROM, refused,
+                    (System.nanoTime() - begin) / 1e9, worst / 1e9);
+        }
     }
 
     private static byte[] damaged(byte[] good, Random random) {
@@ -107,7 +125,7 @@ class FuzzTest {
     void safetensors() throws Exception {
         byte[] reference = resource("/safetensors/reference.safetensors");
         byte[] small = SafetensorsHostileTest.file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]}}", 9);
-        fuzz("safetensors", List.of(reference, small), COUNT, bytes -> {
+        fuzz("safetensors", List.of(reference, small), 2000, bytes -> {
             try (SafetensorsFile f = SafetensorsFile.of(bytes, "fuzz")) {
                 f.names().forEach(n -> f.tensor(n).bytes().toArray(ValueLayout.JAVA_BYTE));
             }
@@ -120,7 +138,7 @@ class FuzzTest {
         byte[] reference = resource("/safetensors/reference.safetensors");
         int n = reference[0] & 0xff | (reference[1] & 0xff) << 8;
         byte[] json = Arrays.copyOfRange(reference, 8, 8 + n);
-        fuzz("safetensors header", List.of(json), COUNT, bytes -> {
+        fuzz("safetensors-header", List.of(json), 2000, bytes -> {
             try (SafetensorsFile f = SafetensorsFile.of(SafetensorsHostileTest.file(bytes, reference.length - 8 - n), "fuzz")) {
                 f.names().forEach(t -> f.tensor(t).bytes().toArray(ValueLayout.JAVA_BYTE));
             }
@@ -131,16 +149,16 @@ class FuzzTest {
     void indexes() throws Exception {
         byte[] index = ("{\"metadata\":{\"total_size\":123},\"weight_map\":{\"a.weight\":\"model-00001-of-00002.safetensors\","
                 + "\"b.weight\":\"model-00002-of-00002.safetensors\"}}").getBytes(StandardCharsets.UTF_8);
-        fuzz("index", List.of(index), COUNT, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
+        fuzz("index", List.of(index), 2000, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
     }
 
     @Test
     void tokenizers() throws Exception {
         byte[] config = "{\"add_bos_token\":true,\"bos_token\":{\"content\":\"<s>\"},\"truncation_side\":\"left\"}".getBytes(StandardCharsets.UTF_8);
         byte[] golden = resource("/tokenizers/golden.json");
-        fuzz("tokenizer configuration", List.of(config), COUNT / 20, bytes -> use(Tokenizer.of(golden, bytes, "fuzz")));
+        fuzz("tokenizer-configuration", List.of(config), 100, bytes -> use(Tokenizer.of(golden, bytes, "fuzz")));
         List<byte[]> seeds = List.of(resource("/tokenizers/llama3-like.json"), resource("/tokenizers/llama2-like.json"), resource("/tokenizers/unigram.json"), resource("/tokenizers/wordpiece.json"));
-        fuzz("tokenizer", seeds, COUNT / 20, bytes -> use(Tokenizer.of(bytes, new byte[0], "fuzz")));
+        fuzz("tokenizer", seeds, 100, bytes -> use(Tokenizer.of(bytes, new byte[0], "fuzz")));
     }
 
     private static void use(Tokenizer t) {
@@ -155,22 +173,22 @@ class FuzzTest {
         byte[] json = "[{\"text\":\"one\"},{\"text\":\"tw\\u00f6\",\"meta\":{\"a\":[1,2,3.5e3]}},{\"text\":\"three\"}]".getBytes(StandardCharsets.UTF_8);
         byte[] lines = "{\"text\":\"one\"}\n{\"text\":\"two\",\"n\":null}\n\"three\"\n".getBytes(StandardCharsets.UTF_8);
         byte[] ids = "[[1,2,3],[4,5,6]]".getBytes(StandardCharsets.UTF_8);
-        file("json text", "x.json", List.of(json, lines), COUNT / 10);
-        fuzz("ids", List.of(ids), COUNT / 10, bytes -> TokenIds.read(Files.write(dir.resolve("ids.json"), bytes), 10));
-        file("samples", "samples.json", List.of("[{\"question\":\"a\",\"answer\":\"b\",\"image\":null}]".getBytes(StandardCharsets.UTF_8)), COUNT / 10);
+        file("text", "x.json", List.of(json, lines), 200);
+        fuzz("ids", List.of(ids), 200, bytes -> TokenIds.read(Files.write(dir.resolve("ids.json"), bytes), 10));
+        file("samples", "samples.json", List.of("[{\"question\":\"a\",\"answer\":\"b\",\"image\":null}]".getBytes(StandardCharsets.UTF_8)), 200);
     }
 
     @Test
     void arrowAndParquet() throws Exception {
-        file("arrow", "x.arrow", List.of(resource("/datasets/saved/train/data-00000-of-00002.arrow"), resource("/datasets/file.arrow")), COUNT / 10);
-        file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), COUNT / 50);
+        file("arrow", "x.arrow", List.of(resource("/datasets/saved/train/data-00000-of-00002.arrow"), resource("/datasets/file.arrow")), 200);
+        file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), 40);
     }
 
     /** Containers, models that are made of them, and importance matrices in both of their formats. */
     @Test
     void gguf() throws Exception {
         Path p = dir.resolve("fuzz.gguf");
-        fuzz("GGUF", List.of(resource("/gguf/tiny.gguf")), COUNT / 5, bytes -> {
+        fuzz("gguf", List.of(resource("/gguf/tiny.gguf")), 400, bytes -> {
             Files.write(p, bytes);
             try (GgufFile f = GgufFile.open(p)) {
                 f.tensors().forEach(t -> f.bytes(t).toArray(ValueLayout.JAVA_BYTE));
@@ -189,11 +207,11 @@ class FuzzTest {
                 "blk.0.ffn_down.weight", new ImportanceMatrix.Entry(new float[] {5, 6}, new float[] {3})), List.of("text"), 3, 512);
         Path made = dir.resolve("made.gguf");
         ImportanceFiles.writeGguf(importance, made);
-        fuzz("importance as GGUF", List.of(Files.readAllBytes(made)), COUNT / 10, bytes -> ImportanceFiles.read(Files.write(p, bytes)));
+        fuzz("importance-gguf", List.of(Files.readAllBytes(made)), 200, bytes -> ImportanceFiles.read(Files.write(p, bytes)));
         Path legacy = dir.resolve("made.dat");
         LegacyImportance.write(importance, legacy);
         Path q = dir.resolve("fuzz.dat");
-        fuzz("importance", List.of(Files.readAllBytes(legacy)), COUNT / 10, bytes -> ImportanceFiles.read(Files.write(q, bytes)));
+        fuzz("importance", List.of(Files.readAllBytes(legacy)), 200, bytes -> ImportanceFiles.read(Files.write(q, bytes)));
     }
 
     /** Configurations of models, up to the names and shapes of the tensors that they promise. */
@@ -203,7 +221,7 @@ class FuzzTest {
         for (String variant : List.of("qwen3", "deepseek-v2", "mixtral", "gemma2", "bloom-12heads", "phi3-longrope")) {
             seeds.add(FamilyModels.config(variant).json().toString().getBytes(StandardCharsets.UTF_8));
         }
-        fuzz("model configuration", seeds, COUNT, bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json")));
+        fuzz("model-configuration", seeds, 2000, bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json")));
     }
 
     /** Run configurations, up to what a run would be made of. */
@@ -215,7 +233,7 @@ class FuzzTest {
                 seeds.add(Files.readAllBytes(p));
             }
         }
-        fuzz("run configuration", seeds, COUNT, bytes -> ConfigReader.read(YamlReader.document("fuzz.yml", new String(bytes, StandardCharsets.UTF_8)), false));
+        fuzz("run-configuration", seeds, 2000, bytes -> ConfigReader.read(YamlReader.document("fuzz.yml", new String(bytes, StandardCharsets.UTF_8)), false));
     }
 
     private void file(String what, String name, List<byte[]> seeds, int count) throws IOException {

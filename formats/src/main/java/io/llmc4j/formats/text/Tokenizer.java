@@ -2,11 +2,6 @@ package io.llmc4j.formats.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -71,7 +66,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static Tokenizer parse(byte[] json, TokenizerConfig config, String where) {
-        checkJson(json, where);
+        TokenizerCheck.check(json, where);
         HuggingFaceTokenizer t;
         try {
             t = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "true"));
@@ -79,43 +74,6 @@ public final class Tokenizer implements AutoCloseable {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": the tokenizers library does not take it: " + firstLine(e), e);
         }
         return new Tokenizer(where, t, config);
-    }
-
-    /** The library's own errors say little about broken JSON; and it is native code, so what reaches it is at least JSON of sane depth. */
-    private static void checkJson(byte[] json, String where) {
-        try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
-            JsonToken first = p.nextToken();
-            if (first != JsonToken.START_OBJECT) {
-                throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: not a JSON object", where);
-            }
-            while (p.nextToken() != null) {
-                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
-                    p.nextToken();
-                    checkTemplates(TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p), where);
-                }
-            }
-        } catch (JsonProcessingException e) {
-            throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON: " + e.getOriginalMessage(), e);
-        } catch (IOException e) {
-            throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON text: " + e.getMessage(), e);
-        }
-    }
-
-    /** A template that names a special token which it does not define ends the process in the native library, so that one is refused here. */
-    private static void checkTemplates(JsonNode postProcessor, String where) {
-        for (JsonNode inner : postProcessor.path("processors")) {
-            checkTemplates(inner, where);
-        }
-        JsonNode defined = postProcessor.path("special_tokens");
-        for (String template : List.of("single", "pair")) {
-            for (JsonNode piece : postProcessor.path(template)) {
-                JsonNode id = piece.path("SpecialToken").path("id");
-                if (id.isTextual() && !defined.has(id.textValue())) {
-                    throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: post_processor.%s names the special token '%s', which its special_tokens do not define", where,
-                            template, id.textValue());
-                }
-            }
-        }
     }
 
     private static String firstLine(Exception e) {

@@ -1,0 +1,88 @@
+package io.llmc4j.formats.text;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import io.llmc4j.engine.BadInput;
+import java.io.IOException;
+import java.util.List;
+
+/**
+ * What tokenizer.json must be before the tokenizers library sees it. The library is native code: on some faults it does not report an error but ends
+ * the process, and its errors say little about broken JSON.
+ */
+final class TokenizerCheck {
+
+    private TokenizerCheck() {
+    }
+
+    /** Throws BAD_TOKENIZER. */
+    static void check(byte[] json, String where) {
+        try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
+            if (p.nextToken() != JsonToken.START_OBJECT) {
+                throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: not a JSON object", where);
+            }
+            while (p.nextToken() != null) {
+                checkValue(p, where);
+            }
+        } catch (JsonProcessingException e) {
+            throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON: " + e.getOriginalMessage(), e);
+        } catch (IOException e) {
+            throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON text: " + e.getMessage(), e);
+        }
+        try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
+            // a tree has the last of two members of one name, so values were looked at in the text
+            while (p.nextToken() != null) {
+                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
+                    p.nextToken();
+                    checkTemplates(TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p), where);
+                }
+            }
+        } catch (IOException e) {
+            throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON text: " + e.getMessage(), e);
+        }
+    }
+
+    /** What JSON's grammar allows and the library's reader does not: inside "decoder" it ends the process for that. */
+    private static void checkValue(JsonParser p, String where) throws IOException {
+        JsonToken t = p.currentToken();
+        if ((t == JsonToken.VALUE_STRING || t == JsonToken.FIELD_NAME) && halfAPair(p.getText())) {
+            throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: a text with half a surrogate pair (\\ud800 to \\udfff without its other half) near byte %d", where,
+                    p.currentLocation().getByteOffset());
+        }
+        if (t != null && t.isNumeric() && p.getText().length() > 3 && Double.isInfinite(p.getDoubleValue())) {
+            throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: the number %.40s is too large", where, p.getText());
+        }
+    }
+
+    private static boolean halfAPair(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(c)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** A template that names a special token which it does not define ends the process when the library encodes. */
+    private static void checkTemplates(JsonNode postProcessor, String where) {
+        for (JsonNode inner : postProcessor.path("processors")) {
+            checkTemplates(inner, where);
+        }
+        JsonNode defined = postProcessor.path("special_tokens");
+        for (String template : List.of("single", "pair")) {
+            for (JsonNode piece : postProcessor.path(template)) {
+                JsonNode id = piece.path("SpecialToken").path("id");
+                if (id.isTextual() && !defined.has(id.textValue())) {
+                    throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: post_processor.%s names the special token '%s', which its special_tokens do not define", where,
+                            template, id.textValue());
+                }
+            }
+        }
+    }
+}
