@@ -7,27 +7,36 @@ import io.llmc4j.cli.config.YamlReader;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.NonFiniteWeight;
+import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.safetensors.CheckpointIndex;
 import io.llmc4j.engine.safetensors.SafetensorsFile;
 import io.llmc4j.families.FamilyModels;
 import io.llmc4j.formats.data.TextRows;
 import io.llmc4j.formats.data.TokenIds;
+import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.gguf.GgufFile;
 import io.llmc4j.formats.export.gguf.GgufModel;
+import io.llmc4j.formats.export.gguf.GgufSink;
+import io.llmc4j.formats.export.gguf.GgufTarget;
 import io.llmc4j.formats.export.gguf.imatrix.ImportanceFiles;
 import io.llmc4j.formats.export.gguf.imatrix.ImportanceMatrix;
 import io.llmc4j.formats.export.gguf.imatrix.LegacyImportance;
+import io.llmc4j.formats.export.gguf.mix.FileType;
 import io.llmc4j.formats.hf.HfConfig;
+import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.ModelShape;
 import io.llmc4j.formats.text.Tokenizer;
+import io.llmc4j.golden.GoldenModels;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -62,8 +71,15 @@ class FuzzTest {
         return Files.readAllBytes(Path.of(FuzzTest.class.getResource(name).toURI()));
     }
 
-    /** @param few how many inputs a build has time for */
     private static void fuzz(String what, List<byte[]> seeds, int few, Parse parse) throws IOException {
+        fuzz(what, seeds, few, 600, parse);
+    }
+
+    /**
+     * @param few  how many inputs a build has time for
+     * @param head most of the damage is in so many of the first bytes
+     */
+    private static void fuzz(String what, List<byte[]> seeds, int few, int head, Parse parse) throws IOException {
         if (!KINDS.getFirst().isEmpty() && !KINDS.contains(what)) {
             return;
         }
@@ -72,7 +88,7 @@ class FuzzTest {
         long begin = System.nanoTime();
         for (int i = FROM; i < FROM + (COUNT == 0 ? few : COUNT); i++) {
             Random random = new Random(SEED * 1_000_003 + i);
-            byte[] bytes = damaged(seeds.get(random.nextInt(seeds.size())), random);
+            byte[] bytes = damaged(seeds.get(random.nextInt(seeds.size())), head, random);
             long start = System.nanoTime();
             try {
                 parse.run(bytes);
@@ -94,10 +110,10 @@ class FuzzTest {
         }
     }
 
-    private static byte[] damaged(byte[] good, Random random) {
+    private static byte[] damaged(byte[] good, int head, Random random) {
         byte[] b = good.clone();
         for (int n = 1 + random.nextInt(3); n > 0; n--) {
-            int at = b.length == 0 ? 0 : random.nextInt(3) == 0 ? random.nextInt(b.length) : random.nextInt(Math.min(b.length, 600));
+            int at = b.length == 0 ? 0 : random.nextInt(3) == 0 ? random.nextInt(b.length) : random.nextInt(Math.min(b.length, head));
             switch (random.nextInt(6)) {
                 case 0 -> b = splice(b, at, Math.min(b.length - at, 1), new byte[] {(byte) random.nextInt()});
                 case 1 -> b = splice(b, at, Math.min(b.length - at, 1), new byte[] {(byte) (b.length == 0 ? 0 : b[at] ^ 1 << random.nextInt(8))});
@@ -184,7 +200,7 @@ class FuzzTest {
         file("parquet", "x.parquet", List.of(resource("/datasets/parquet/part-none.parquet"), resource("/datasets/parquet/part-snappy.parquet")), 40);
     }
 
-    /** Containers, models that are made of them, and importance matrices in both of their formats. */
+    /** Containers, and importance matrices in both of their formats. */
     @Test
     void gguf() throws Exception {
         Path p = dir.resolve("fuzz.gguf");
@@ -192,15 +208,6 @@ class FuzzTest {
             Files.write(p, bytes);
             try (GgufFile f = GgufFile.open(p)) {
                 f.tensors().forEach(t -> f.bytes(t).toArray(ValueLayout.JAVA_BYTE));
-            }
-            try (GgufModel m = GgufModel.open(p)) {
-                m.ends();
-                for (int i = 0; i < m.spec().blocks(); i++) {
-                    m.block(i).linears().forEach(Linear::weight);
-                }
-            } catch (NonFiniteWeight e) {
-                // the fold makes an error of it that names the tensor
-                return;
             }
         });
         ImportanceMatrix importance = new ImportanceMatrix(Map.of("blk.0.attn_q.weight", new ImportanceMatrix.Entry(new float[] {1, 2, 3, 4}, new float[] {3}),
@@ -214,10 +221,54 @@ class FuzzTest {
         fuzz("importance", List.of(Files.readAllBytes(legacy)), 200, bytes -> ImportanceFiles.read(Files.write(q, bytes)));
     }
 
+    /** Models as GGUF, up to their tokenizer and every weight. Most of the damage is in what stands before the tensors' bytes. */
+    @Test
+    void ggufModels() throws Exception {
+        List<byte[]> seeds = new ArrayList<>();
+        Path golden = Files.createDirectories(dir.resolve("golden"));
+        try (HfModel m = HfModel.open(GoldenModels.llama(dir.resolve("llama"))); ModelSink sink = Exports.open(Exports.named("gguf:q4_0"), m, golden, 1 << 30, true)) {
+            write(m, sink);
+        }
+        try (var files = Files.list(golden)) {
+            seeds.add(Files.readAllBytes(files.filter(f -> f.toString().endsWith(".gguf")).findFirst().orElseThrow()));
+        }
+        for (String variant : List.of("qwen3-moe", "phi3-longrope", "deepseek-v2-lite")) {
+            GgufTarget target = new GgufTarget(dir, variant, FileType.F32, ImportanceMatrix.NONE, 0, Optional.empty());
+            try (HfModel m = FamilyModels.open(variant); GgufSink sink = new GgufSink(target, m.spec())) {
+                write(m, sink);
+            }
+            seeds.add(Files.readAllBytes(target.file()));
+        }
+        Path p = dir.resolve("fuzz-model.gguf");
+        fuzz("gguf-model", seeds, 60, 20_000, bytes -> {
+            Files.write(p, bytes);
+            try (GgufModel m = GgufModel.open(p)) {
+                m.ends();
+                for (int i = 0; i < m.spec().blocks(); i++) {
+                    m.block(i).linears().forEach(Linear::weight);
+                }
+                if (m.metadata().text("tokenizer.ggml.model").isPresent()) {
+                    use(m.tokenizer());
+                }
+            } catch (NonFiniteWeight e) {
+                // the fold makes an error of it that names the tensor
+                return;
+            }
+        });
+    }
+
+    private static void write(HfModel m, ModelSink sink) {
+        sink.ends(m.ends());
+        for (int i = 0; i < m.spec().blocks(); i++) {
+            sink.block(m.block(i), List.of());
+        }
+        sink.finish();
+    }
+
     /** Configurations of models, up to the names and shapes of the tensors that they promise. */
     @Test
     void modelConfigurations() throws Exception {
-        List<byte[]> seeds = new java.util.ArrayList<>();
+        List<byte[]> seeds = new ArrayList<>();
         for (String variant : List.of("qwen3", "deepseek-v2", "mixtral", "gemma2", "bloom-12heads", "phi3-longrope")) {
             seeds.add(FamilyModels.config(variant).json().toString().getBytes(StandardCharsets.UTF_8));
         }
@@ -227,7 +278,7 @@ class FuzzTest {
     /** Run configurations, up to what a run would be made of. */
     @Test
     void runConfigurations() throws Exception {
-        List<byte[]> seeds = new java.util.ArrayList<>();
+        List<byte[]> seeds = new ArrayList<>();
         try (var files = Files.list(Path.of(System.getProperty("llmc4j.root"), "cli/src/main/resources/configs"))) {
             for (Path p : files.filter(f -> f.toString().endsWith(".yml")).sorted().toList()) {
                 seeds.add(Files.readAllBytes(p));
