@@ -83,12 +83,12 @@ class BoundTest {
     @DisabledOnOs(OS.WINDOWS)
     @Test
     void aStopIsNoLoss() throws Exception {
-        Path model = DeepModel.make(dir, 6);
+        Path model = DeepModel.make(dir, 4);
         Map<String, String> expected = Map.of();
         for (String signal : List.of("none", "TERM", "INT")) {
             Path out = dir.resolve(signal);
             Path errors = dir.resolve(signal + ".txt");
-            List<Object> command = List.of("quantize", model, "-m", "gptq", "-b", "4", "-g", "64", "--samples", "4", "--seq-len", "48", "--no-eval", "-o", out);
+            List<Object> command = List.of("quantize", model, "-m", "gptq", "-b", "4", "-g", "64", "--samples", "2", "--seq-len", "16", "--no-eval", "-o", out);
             Process p = CommandProcess.start(KillTest.classPath(), errors, command);
             if (signal.equals("none")) {
                 assertEquals(0, p.waitFor(), Files.readString(errors));
@@ -98,12 +98,12 @@ class BoundTest {
             }
             CommandProcess.await(p, dir.resolve("." + signal + ".journal/journal.json"));
             assertEquals(1, CommandProcess.stop(p, signal), Files.readString(errors));
-            Matcher told = Pattern.compile("stopped: ([1-6]) of 6 blocks are kept; the same command with --resume goes on from there\\s*$").matcher(Files.readString(errors));
+            Matcher told = Pattern.compile("stopped: ([1-4]) of 4 blocks are kept; the same command with --resume goes on from there\\s*$").matcher(Files.readString(errors));
             assertTrue(told.find(), Files.readString(errors));
             assertTrue(Files.notExists(out));
             Process rest = CommandProcess.start(KillTest.classPath(), errors, List.of(with(command, "--resume")));
             assertEquals(0, rest.waitFor(), Files.readString(errors));
-            assertTrue(Files.readString(errors).contains("going on behind block " + told.group(1) + " of 6"), Files.readString(errors));
+            assertTrue(Files.readString(errors).contains("going on behind block " + told.group(1) + " of 4"), Files.readString(errors));
             Map<String, String> got = KilledRun.files(out);
             got.remove("report.json");
             assertEquals(expected, got, signal);
