@@ -96,7 +96,7 @@ class BoundTest {
                 expected.remove("report.json");
                 continue;
             }
-            CommandProcess.await(p, dir.resolve("." + signal + ".journal/journal.json"));
+            CommandProcess.await(p, dir.resolve("." + signal + ".journal/journal.json"), errors);
             assertEquals(1, CommandProcess.stop(p, signal), Files.readString(errors));
             Matcher told = Pattern.compile("stopped: ([1-4]) of 4 blocks are kept; the same command with --resume goes on from there\\s*$").matcher(Files.readString(errors));
             assertTrue(told.find(), Files.readString(errors));

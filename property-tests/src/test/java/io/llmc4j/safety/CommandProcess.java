@@ -39,11 +39,11 @@ final class CommandProcess {
                 .anyMatch(l -> (Long.parseUnsignedLong(l.substring(7).strip(), 16) & INTERRUPT) != 0);
     }
 
-    /** Waits until a file is there, which must be before the process ends. */
-    static void await(Process p, Path file) throws Exception {
+    /** Waits until a file is there, which must be before the process ends. {@code errors} is what it tells otherwise. */
+    static void await(Process p, Path file, Path errors) throws Exception {
         long start = System.nanoTime();
         while (Files.notExists(file)) {
-            assertTrue(p.isAlive(), "the process ended before " + file.getFileName());
+            assertTrue(p.isAlive() || Files.exists(file), "the process ended before " + file.getFileName() + ": " + Files.readString(errors));
             assertTrue(System.nanoTime() - start < 120_000_000_000L, "hangs before " + file.getFileName());
             Thread.sleep(1);
         }

@@ -3,8 +3,10 @@ package io.llmc4j.cli.run;
 import io.llmc4j.cli.command.Llmc4j;
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.journal.Fingerprint;
+import io.llmc4j.engine.pipeline.MethodStep;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,6 +15,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -22,6 +25,9 @@ final class Fingerprints {
 
     /** A header or a small file; what is larger is told by size and time. */
     private static final int MOST = 1 << 26;
+
+    /** Settings of methods that name files or directories to read from. */
+    private static final List<String> READ = List.of("rotation_path", "scale_path", "clip_path");
 
     private Fingerprints() {
     }
@@ -39,14 +45,39 @@ final class Fingerprints {
         for (Outputs.Target t : job.targets()) {
             i++;
             f = f.with("output " + i, t.format().name() + " in " + t.directory().toAbsolutePath().normalize());
-        }
-        Path model = Path.of(job.config().model().path());
-        try (Stream<Path> all = Files.walk(model)) {
-            for (Path p : all.filter(Files::isRegularFile).sorted().toList()) {
-                f = f.with("model file " + model.relativize(p), file(p));
+            for (Path read : t.format().reads()) {
+                f = with(f, "file of output " + i, read);
             }
-        } catch (IOException e) {
-            throw BadInput.of(BadInput.Common.MODEL, "%s cannot be read: %s", model, e.getMessage());
+        }
+        f = with(f, "model file", Path.of(job.config().model().path()));
+        for (MethodStep m : job.run().methods()) {
+            for (String key : READ) {
+                String path = String.valueOf(m.special().getOrDefault(key, ""));
+                // what a run writes itself, at its very end, is no input of it
+                if (!path.isEmpty() && !Boolean.TRUE.equals(m.special().get(key.replaceFirst("(.*)_path", "save_$1")))) {
+                    f = with(f, "file of " + m.name() + "." + key, Path.of(path));
+                }
+            }
+        }
+        return f;
+    }
+
+    /** With a field for each file of a directory, or for the one file. What is not there is told elsewhere. */
+    private static Fingerprint with(Fingerprint before, String what, Path path) {
+        if (!Files.exists(path)) {
+            return before;
+        }
+        Fingerprint f = before;
+        try {
+            // a link to a directory is not walked into, and names nothing
+            Path real = path.toRealPath();
+            try (Stream<Path> all = Files.walk(real)) {
+                for (Path p : all.filter(Files::isRegularFile).sorted().toList()) {
+                    f = f.with(what + " " + (p.equals(real) ? path.getFileName() : real.relativize(p)), file(p));
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            throw new BadInput(BadInput.Common.MODEL, path + " cannot be read: " + e.getMessage(), e);
         }
         return f;
     }

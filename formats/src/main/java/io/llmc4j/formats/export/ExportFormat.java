@@ -55,6 +55,11 @@ public interface ExportFormat {
         return holdsCodes() ? "it has no place for the scales of keys and values" : "";
     }
 
+    /** Files beside the model that are read for it. */
+    default List<Path> reads() {
+        return List.of();
+    }
+
     /**
      * A sink that writes {@code target}. Throws BadInput (OUTPUT) when the target is the source's directory, or is there and not empty.
      *

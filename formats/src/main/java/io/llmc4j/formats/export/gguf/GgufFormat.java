@@ -75,6 +75,11 @@ public record GgufFormat(FileType type, Optional<Path> importance) implements Ex
     }
 
     @Override
+    public List<Path> reads() {
+        return importance.stream().toList();
+    }
+
+    @Override
     public ModelSink open(HfModel source, Path target, long maxShardBytes, boolean overwrite) {
         ImportanceMatrix matrix = importance.map(ImportanceFiles::read).orElse(ImportanceMatrix.NONE);
         return new GgufDirectorySink(source, target, type, matrix, overwrite);
