@@ -129,6 +129,12 @@ class FuzzTest {
         return b;
     }
 
+    /** A new file: what was mapped before stays what it was, and costs nothing. */
+    private static Path write(Path p, byte[] bytes) throws IOException {
+        Files.deleteIfExists(p);
+        return Files.write(p, bytes);
+    }
+
     private static byte[] splice(byte[] b, int at, int remove, byte[] insert) {
         byte[] out = new byte[b.length - remove + insert.length];
         System.arraycopy(b, 0, out, 0, at);
@@ -190,7 +196,7 @@ class FuzzTest {
         byte[] lines = "{\"text\":\"one\"}\n{\"text\":\"two\",\"n\":null}\n\"three\"\n".getBytes(StandardCharsets.UTF_8);
         byte[] ids = "[[1,2,3],[4,5,6]]".getBytes(StandardCharsets.UTF_8);
         file("text", "x.json", List.of(json, lines), 200);
-        fuzz("ids", List.of(ids), 200, bytes -> TokenIds.read(Files.write(dir.resolve("ids.json"), bytes), 10));
+        fuzz("ids", List.of(ids), 200, bytes -> TokenIds.read(write(dir.resolve("ids.json"), bytes), 10));
         file("samples", "samples.json", List.of("[{\"question\":\"a\",\"answer\":\"b\",\"image\":null}]".getBytes(StandardCharsets.UTF_8)), 200);
     }
 
@@ -205,7 +211,7 @@ class FuzzTest {
     void gguf() throws Exception {
         Path p = dir.resolve("fuzz.gguf");
         fuzz("gguf", List.of(resource("/gguf/tiny.gguf")), 400, bytes -> {
-            Files.write(p, bytes);
+            write(p, bytes);
             try (GgufFile f = GgufFile.open(p)) {
                 f.tensors().forEach(t -> f.bytes(t).toArray(ValueLayout.JAVA_BYTE));
             }
@@ -214,11 +220,11 @@ class FuzzTest {
                 "blk.0.ffn_down.weight", new ImportanceMatrix.Entry(new float[] {5, 6}, new float[] {3})), List.of("text"), 3, 512);
         Path made = dir.resolve("made.gguf");
         ImportanceFiles.writeGguf(importance, made);
-        fuzz("importance-gguf", List.of(Files.readAllBytes(made)), 200, bytes -> ImportanceFiles.read(Files.write(p, bytes)));
+        fuzz("importance-gguf", List.of(Files.readAllBytes(made)), 200, bytes -> ImportanceFiles.read(write(p, bytes)));
         Path legacy = dir.resolve("made.dat");
         LegacyImportance.write(importance, legacy);
         Path q = dir.resolve("fuzz.dat");
-        fuzz("importance", List.of(Files.readAllBytes(legacy)), 200, bytes -> ImportanceFiles.read(Files.write(q, bytes)));
+        fuzz("importance", List.of(Files.readAllBytes(legacy)), 200, bytes -> ImportanceFiles.read(write(q, bytes)));
     }
 
     /** Models as GGUF, up to their tokenizer and every weight. Most of the damage is in what stands before the tensors' bytes. */
@@ -241,7 +247,7 @@ class FuzzTest {
         }
         Path p = dir.resolve("fuzz-model.gguf");
         fuzz("gguf-model", seeds, 60, 20_000, bytes -> {
-            Files.write(p, bytes);
+            write(p, bytes);
             try (GgufModel m = GgufModel.open(p)) {
                 m.ends();
                 for (int i = 0; i < m.spec().blocks(); i++) {
@@ -290,7 +296,7 @@ class FuzzTest {
     private void file(String what, String name, List<byte[]> seeds, int count) throws IOException {
         Path p = dir.resolve(name);
         fuzz(what, seeds, count, bytes -> {
-            Files.write(p, bytes);
+            write(p, bytes);
             TextRows.read(name.equals("samples.json") ? dir : p, TextRows.Choice.ANY).rows().forEach(String::length);
         });
     }

@@ -37,16 +37,21 @@ final class KilledRun {
     private KilledRun() {
     }
 
-    /** model directory, output directory, method, "resume" or "begin". */
+    /** model directory, output directory, method, "resume" or "begin"; bytes of states that may stay in memory and number of samples. */
     public static void main(String[] args) throws IOException {
         Path out = Path.of(args[1]);
-        RunSummary s = run(Path.of(args[0]), out, config(args[2], Map.of()), args[3].equals("resume"), RunListener.NONE);
+        RunConfig config = args.length > 4 ? spilling(config(args[2], Map.of(), Integer.parseInt(args[5])), Long.parseLong(args[4])) : config(args[2], Map.of());
+        RunSummary s = run(Path.of(args[0]), out, config, args[3].equals("resume"), RunListener.NONE);
         Files.writeString(out.resolve("values.txt"), s.evaluations().stream().map(e -> Double.toHexString(e.value())).toList() + " " + s.layers().size());
     }
 
     static RunConfig config(String method, Map<String, Object> special) {
+        return config(method, special, 4);
+    }
+
+    private static RunConfig config(String method, Map<String, Object> special, int count) {
         SplittableRandom random = new SplittableRandom(5);
-        int[][] samples = new int[4][];
+        int[][] samples = new int[count][];
         for (int i = 0; i < samples.length; i++) {
             samples[i] = random.ints(24, 0, 512).toArray();
         }
@@ -58,6 +63,11 @@ final class KilledRun {
         return RunConfig.of(method, special, schemes).withCalibration(new CalibrationSet("random", samples, 1, 24)).withQuantOut(true)
                 .withMemory(new RunConfig.Memory(1 << 16, 48))
                 .withEvaluations(List.of(Evaluation.perplexity("random", samples, Position.PRETRAIN, Position.FAKE_QUANT)));
+    }
+
+    /** The same with so many bytes of states in memory; the others spill. */
+    private static RunConfig spilling(RunConfig c, long bytes) {
+        return c.withMemory(new RunConfig.Memory(bytes, c.memory().chunkTokens()));
     }
 
     static RunSummary run(Path model, Path out, RunConfig config, boolean resume, RunListener listener) throws IOException {

@@ -14,6 +14,7 @@ import io.llmc4j.engine.pipeline.ModelSink;
 import io.llmc4j.engine.pipeline.ResumableSink;
 import io.llmc4j.engine.pipeline.RunSummary;
 import io.llmc4j.engine.pipeline.TargetBits;
+import io.llmc4j.engine.safetensors.AtomicFile;
 import io.llmc4j.engine.safetensors.ShardedWriter;
 import io.llmc4j.formats.export.Exports;
 import io.llmc4j.formats.export.OutputDirectory;
@@ -21,9 +22,9 @@ import io.llmc4j.formats.hf.HfModel;
 import io.llmc4j.formats.hf.TensorFate;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -220,12 +221,10 @@ public final class Runner {
         Path directory = job.reportDirectory().get();
         try {
             Files.createDirectories(directory);
-            Path partial = directory.resolve(".report.json.partial");
-            Files.writeString(partial, report.json());
-            Files.move(partial, directory.resolve("report.json"), StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
-            throw new BadInput(BadInput.Common.OUTPUT, directory + "/report.json cannot be written: " + e.getMessage(), e);
+            throw AtomicFile.unwritable(directory, e);
         }
+        AtomicFile.write(directory.resolve("report.json"), report.json().getBytes(StandardCharsets.UTF_8));
     }
 
     private void tell(RunSummary s, List<String> differences, List<String> saved, Report report) {

@@ -2,6 +2,7 @@ package io.llmc4j.engine.calibrate;
 
 import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.model.Hidden;
+import io.llmc4j.engine.safetensors.AtomicFile;
 import io.llmc4j.engine.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -93,7 +94,7 @@ public final class SpillingStateStore implements StateStore {
                 file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.DELETE_ON_CLOSE);
             }
         } catch (IOException e) {
-            throw full(e);
+            throw full(0, e);
         }
         Deque<Long> free = freeInFile.getOrDefault(bytes, new ArrayDeque<>());
         long at = free.isEmpty() ? fileEnd : free.pop();
@@ -102,9 +103,12 @@ public final class SpillingStateStore implements StateStore {
         return new Slot(h.batch(), h.tokens(), h.data().cols(), bytes, arena, MemorySegment.NULL, at);
     }
 
-    private BadInput full(IOException e) {
-        return BadInput.of(BadInput.Common.ENVIRONMENT, "hidden states do not fit %d bytes of memory, and the temporary file in %s could not be written (%s); "
-                + "free some disk, raise the memory budget, or use fewer calibration samples", budget, directory, e.getMessage());
+    /** @param bytes that were to be written; 0: the file could not even be made */
+    private BadInput full(long bytes, IOException e) {
+        String wanted = bytes == 0 ? "could not be made" : "of " + disk + " bytes could not take " + bytes + " of them";
+        return new BadInput(BadInput.Common.ENVIRONMENT, "hidden states do not fit " + budget + " bytes of memory, and their temporary file in " + directory + " " + wanted + ": "
+                + e.getMessage() + AtomicFile.room(directory.resolve("states")).map(r -> " (" + r + ")").orElse("")
+                + "; free space, give a larger --memory, or use fewer calibration samples", e);
     }
 
     private void write(Slot s, float[] data) {
@@ -123,7 +127,7 @@ public final class SpillingStateStore implements StateStore {
                 }
             }
         } catch (IOException e) {
-            throw full(e);
+            throw full(s.size, e);
         }
     }
 

@@ -11,6 +11,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /**
  * Files that appear whole or not at all: written under a temporary name in the same directory, forced to the disk, renamed, and the directory
@@ -42,7 +43,7 @@ public final class AtomicFile {
             commit(partial, target);
         } catch (IOException e) {
             deleteQuietly(partial);
-            throw unwritable(target, e);
+            throw unwritable(target, bytes.length, e);
         }
         return new WrittenFile(target, bytes.length, HexFormat.of().formatHex(sha256().digest(bytes)));
     }
@@ -65,18 +66,28 @@ public final class AtomicFile {
         }
     }
 
-    /** The error of a write that failed, with the file and the room that its disk has. */
+    /** The error of an operation on a file that failed, with the file and the room that its disk has. */
     public static BadInput unwritable(Path target, IOException e) {
-        return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage() + free(target)
+        return failed(target, room(target).map(r -> " (" + r + ")").orElse(""), e);
+    }
+
+    /** The error of a write of so many bytes that failed, with the file and the room that its disk has. */
+    public static BadInput unwritable(Path target, long bytes, IOException e) {
+        return failed(target, " (" + bytes + " bytes were to be written" + room(target).map(r -> ", " + r).orElse("") + ")", e);
+    }
+
+    private static BadInput failed(Path target, String room, IOException e) {
+        return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage() + room
                 + "; free space or choose another directory (nothing is left under the final name)", e);
     }
 
-    private static String free(Path target) {
+    /** "its disk has 100 bytes free"; empty when that cannot be told. */
+    public static Optional<String> room(Path target) {
         try {
-            return " (its disk has " + Files.getFileStore(target.toAbsolutePath().getParent()).getUsableSpace() + " bytes free)";
+            return Optional.of("its disk has " + Files.getFileStore(target.toAbsolutePath().getParent()).getUsableSpace() + " bytes free");
         } catch (IOException | RuntimeException e) {
             // the error that brought us here is the one to report
-            return "";
+            return Optional.empty();
         }
     }
 

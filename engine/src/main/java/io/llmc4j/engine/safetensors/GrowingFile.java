@@ -109,7 +109,7 @@ public final class GrowingFile implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            throw AtomicFile.unwritable(path, e);
+            throw AtomicFile.unwritable(path, bytes.byteSize(), e);
         }
         tensors.add(TensorDeclaration.of(name, t));
         dataBytes += bytes.byteSize();

@@ -137,7 +137,7 @@ public final class SafetensorsWriter implements AutoCloseable {
         try {
             put(layout.prefix().length + e.begin() + at, bytes);
         } catch (IOException x) {
-            throw AtomicFile.unwritable(target, x);
+            throw AtomicFile.unwritable(target, bytes.byteSize(), x);
         }
         written.put(name, at + bytes.byteSize());
     }

@@ -1,6 +1,7 @@
 package io.llmc4j.formats.export;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.safetensors.AtomicFile;
 import io.llmc4j.engine.safetensors.WrittenFile;
 import java.io.IOException;
 import java.io.InputStream;
@@ -106,19 +107,27 @@ public final class OutputDirectory {
                 continue;
             }
             MessageDigest digest = ShardStage.sha256();
-            try {
-                Files.createDirectories(to.getParent());
-                long bytes;
-                try (InputStream in = new DigestInputStream(Files.newInputStream(from.resolve(r)), digest); OutputStream o = Files.newOutputStream(to)) {
-                    bytes = in.transferTo(o);
-                }
-                force(to);
-                out.add(new WrittenFile(to, bytes, HexFormat.of().formatHex(digest.digest())));
+            try (InputStream in = new DigestInputStream(Files.newInputStream(from.resolve(r)), digest)) {
+                out.add(new WrittenFile(to, copy(in, to, Files.size(from.resolve(r))), HexFormat.of().formatHex(digest.digest())));
             } catch (IOException e) {
-                throw unwritable(to, e);
+                throw new BadInput(BadInput.Common.MODEL, from.resolve(r) + " cannot be read: " + e, e);
             }
         }
         return out;
+    }
+
+    private static long copy(InputStream in, Path to, long expected) {
+        try {
+            Files.createDirectories(to.getParent());
+            long bytes;
+            try (OutputStream o = Files.newOutputStream(to)) {
+                bytes = in.transferTo(o);
+            }
+            force(to);
+            return bytes;
+        } catch (IOException e) {
+            throw AtomicFile.unwritable(to, expected, e);
+        }
     }
 
     /** A file, or the names in a directory. */

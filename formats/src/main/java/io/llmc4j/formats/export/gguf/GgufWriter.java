@@ -123,7 +123,7 @@ public final class GgufWriter implements AutoCloseable {
         try {
             writeFully(parts.getLast().channel, ByteBuffer.wrap(bytes, off, length));
         } catch (IOException e) {
-            throw failed(e);
+            throw AtomicFile.unwritable(target, left, e);
         }
         left -= length;
     }
@@ -263,6 +263,8 @@ public final class GgufWriter implements AutoCloseable {
             }
             zeros(out, GgufFile.align(part.size, alignment) - part.size);
             out.force(true);
+        } catch (IOException e) {
+            throw AtomicFile.unwritable(target, begin + part.size, e);
         }
         return to;
     }
