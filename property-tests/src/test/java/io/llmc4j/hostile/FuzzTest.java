@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.llmc4j.cli.config.ConfigReader;
 import io.llmc4j.cli.config.YamlReader;
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.journal.Fingerprint;
+import io.llmc4j.engine.journal.RunJournal;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.NonFiniteWeight;
 import io.llmc4j.engine.pipeline.ModelSink;
@@ -67,19 +69,20 @@ class FuzzTest {
         void run(byte[] bytes) throws IOException;
     }
 
+    private interface Damage {
+        byte[] to(byte[] good, Random random) throws IOException;
+    }
+
     private static byte[] resource(String name) throws Exception {
         return Files.readAllBytes(Path.of(FuzzTest.class.getResource(name).toURI()));
     }
 
     private static void fuzz(String what, List<byte[]> seeds, int few, Parse parse) throws IOException {
-        fuzz(what, seeds, few, 600, parse);
+        fuzz(what, seeds, few, (good, random) -> damaged(good, 600, random), parse);
     }
 
-    /**
-     * @param few  how many inputs a build has time for
-     * @param head most of the damage is in so many of the first bytes
-     */
-    private static void fuzz(String what, List<byte[]> seeds, int few, int head, Parse parse) throws IOException {
+    /** @param few how many inputs a build has time for */
+    private static void fuzz(String what, List<byte[]> seeds, int few, Damage damage, Parse parse) throws IOException {
         if (!KINDS.getFirst().isEmpty() && !KINDS.contains(what)) {
             return;
         }
@@ -88,7 +91,7 @@ class FuzzTest {
         long begin = System.nanoTime();
         for (int i = FROM; i < FROM + (COUNT == 0 ? few : COUNT); i++) {
             Random random = new Random(SEED * 1_000_003 + i);
-            byte[] bytes = damaged(seeds.get(random.nextInt(seeds.size())), head, random);
+            byte[] bytes = damage.to(seeds.get(random.nextInt(seeds.size())), random);
             long start = System.nanoTime();
             try {
                 parse.run(bytes);
@@ -110,6 +113,7 @@ class FuzzTest {
         }
     }
 
+    /** @param head most of the damage is in so many of the first bytes */
     private static byte[] damaged(byte[] good, int head, Random random) {
         byte[] b = good.clone();
         for (int n = 1 + random.nextInt(3); n > 0; n--) {
@@ -174,6 +178,23 @@ class FuzzTest {
         fuzz("index", List.of(index), 2000, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
     }
 
+    /** What a run left behind, as it is looked for and taken up again. */
+    @Test
+    void journals() throws Exception {
+        byte[] journal = ("{\"format\":1,\"blocks\":3,\"fingerprint\":{\"seed\":\"0\"},\"blocksDone\":1,\"states\":\"states-00001.safetensors\",\"carried\":[\"x\"],"
+                + "\"artifacts\":[[\"scales\",\"a\"]],\"rows\":[[0,\"a\",1,2,4.0,0.1,0.1,0.2,[\"note\"]]],\"marks\":[\"{}\"],\"written\":[]}").getBytes(StandardCharsets.UTF_8);
+        RunJournal.Place place = RunJournal.Place.in(dir);
+        Fingerprint print = new Fingerprint(Map.of("seed", "0"));
+        Parse parse = bytes -> {
+            Files.createDirectories(place.directory());
+            write(place.directory().resolve("journal.json"), bytes);
+            RunJournal.find(place);
+            RunJournal.resume(place, print, 3).close();
+        };
+        fuzz("journal", List.of(journal), 200, parse);
+        fuzz("journal-structure", List.of(journal), 200, JsonDamage::to, parse);
+    }
+
     @Test
     void tokenizers() throws Exception {
         byte[] config = "{\"add_bos_token\":true,\"bos_token\":{\"content\":\"<s>\"},\"truncation_side\":\"left\"}".getBytes(StandardCharsets.UTF_8);
@@ -181,6 +202,7 @@ class FuzzTest {
         fuzz("tokenizer-configuration", List.of(config), 100, bytes -> use(Tokenizer.of(golden, bytes, "fuzz")));
         List<byte[]> seeds = List.of(resource("/tokenizers/llama3-like.json"), resource("/tokenizers/llama2-like.json"), resource("/tokenizers/unigram.json"), resource("/tokenizers/wordpiece.json"));
         fuzz("tokenizer", seeds, 100, bytes -> use(Tokenizer.of(bytes, new byte[0], "fuzz")));
+        fuzz("tokenizer-structure", seeds, 100, JsonDamage::to, bytes -> use(Tokenizer.of(bytes, new byte[0], "fuzz")));
     }
 
     private static void use(Tokenizer t) {
@@ -246,7 +268,7 @@ class FuzzTest {
             seeds.add(Files.readAllBytes(target.file()));
         }
         Path p = dir.resolve("fuzz-model.gguf");
-        fuzz("gguf-model", seeds, 60, 20_000, bytes -> {
+        fuzz("gguf-model", seeds, 60, (good, random) -> damaged(good, 20_000, random), bytes -> {
             write(p, bytes);
             try (GgufModel m = GgufModel.open(p)) {
                 m.ends();

@@ -44,7 +44,7 @@ public record Boundary(int blocksDone, List<RunSummary.LayerRow> rows, List<Stri
         List<RunSummary.LayerRow> rows = new ArrayList<>();
         for (Object o : (List<?>) m.get("rows")) {
             List<?> r = (List<?>) o;
-            rows.add(new RunSummary.LayerRow(((Long) r.get(0)).intValue(), (String) r.get(1), ((Long) r.get(2)).intValue(), ((Long) r.get(3)).intValue(),
+            rows.add(new RunSummary.LayerRow(Math.toIntExact((Long) r.get(0)), (String) r.get(1), Math.toIntExact((Long) r.get(2)), Math.toIntExact((Long) r.get(3)),
                     Json.number(r.get(4)), Json.number(r.get(5)), Json.number(r.get(6)), Json.number(r.get(7)), texts(r.get(8))));
         }
         List<ModelSink.Written> written = new ArrayList<>();
@@ -59,7 +59,7 @@ public record Boundary(int blocksDone, List<RunSummary.LayerRow> rows, List<Stri
         }
         List<List<String>> artifacts = new ArrayList<>();
         ((List<?>) m.get("artifacts")).forEach(a -> artifacts.add(texts(a)));
-        return new Boundary(((Long) m.get("blocksDone")).intValue(), rows, texts(m.get("marks")), written, (String) m.get("states"), texts(m.get("carried")), artifacts);
+        return new Boundary(Math.toIntExact((Long) m.get("blocksDone")), rows, texts(m.get("marks")), written, (String) m.get("states"), texts(m.get("carried")), artifacts);
     }
 
     private static List<String> texts(Object list) {

@@ -76,10 +76,7 @@ public final class RunJournal implements AutoCloseable {
 
     /** The unfinished run there, if there is one. Throws BadInput (OUTPUT) when its journal cannot be read. */
     public static Optional<Found> find(Place place) {
-        return read(place.directory).map(m -> {
-            Boundary b = boundary(m, place.directory);
-            return new Found(b.blocksDone(), ((Long) m.get("blocks")).intValue(), b.prepared());
-        });
+        return read(place.directory).map(k -> new Found(k.boundary.blocksDone(), k.blocks, k.boundary.prepared()));
     }
 
     /**
@@ -111,19 +108,17 @@ public final class RunJournal implements AutoCloseable {
         Path directory = place.directory;
         RunLock lock = lock(place);
         try {
-            Optional<Map<String, Object>> m = read(directory);
-            if (m.isEmpty()) {
+            Optional<Kept> kept = read(directory);
+            if (kept.isEmpty()) {
                 clear(directory);
                 return new RunJournal(directory, lock, fingerprint, blocks, Optional.empty());
             }
-            Map<String, String> fields = new LinkedHashMap<>();
-            ((Map<?, ?>) m.get().get("fingerprint")).forEach((k, v) -> fields.put((String) k, (String) v));
-            List<String> changes = new Fingerprint(fields).changes(fingerprint);
+            List<String> changes = kept.get().fingerprint.changes(fingerprint);
             if (!changes.isEmpty()) {
                 throw BadInput.of(BadInput.Common.CONFIG, "the run into %s cannot be resumed, because the result would be another:\n  %s\nput back what changed, or start again "
                         + "with --overwrite", place.output, String.join("\n  ", changes));
             }
-            return new RunJournal(directory, lock, fingerprint, blocks, Optional.of(boundary(m.get(), directory)));
+            return new RunJournal(directory, lock, fingerprint, blocks, Optional.of(kept.get().boundary));
         } catch (RuntimeException e) {
             lock.close();
             throw e;
@@ -139,7 +134,22 @@ public final class RunJournal implements AutoCloseable {
         return RunLock.take(place.directory.resolve("lock"), place.output);
     }
 
-    private static Optional<Map<String, Object>> read(Path directory) {
+    /** What journal.json holds. */
+    private record Kept(Fingerprint fingerprint, int blocks, Boundary boundary) {
+
+        /** ClassCastException and its kin for what is no journal. */
+        static Kept of(Map<String, Object> m) {
+            Map<String, String> fields = new LinkedHashMap<>();
+            ((Map<?, ?>) m.get("fingerprint")).forEach((k, v) -> fields.put((String) k, (String) v));
+            Kept kept = new Kept(new Fingerprint(fields), Math.toIntExact((Long) m.get("blocks")), Boundary.of(m));
+            if (kept.boundary.blocksDone() < 0 || kept.boundary.blocksDone() > kept.blocks || !kept.boundary.states().matches("states-\\d{5}\\.safetensors")) {
+                throw new IllegalArgumentException("block " + kept.boundary.blocksDone() + " of " + kept.blocks + ", " + kept.boundary.states());
+            }
+            return kept;
+        }
+    }
+
+    private static Optional<Kept> read(Path directory) {
         Path file = directory.resolve(JOURNAL);
         if (!Files.exists(file)) {
             return Optional.empty();
@@ -149,17 +159,11 @@ public final class RunJournal implements AutoCloseable {
             if (!Long.valueOf(FORMAT).equals(m.get("format"))) {
                 throw BadInput.of(BadInput.Common.OUTPUT, "%s is the journal of another version of the program; finish the run with that, or start again with --overwrite", file);
             }
-            return Optional.of(m);
+            return Optional.of(Kept.of(m));
         } catch (IOException e) {
             throw new BadInput(BadInput.Common.OUTPUT, file + " cannot be read: " + e.getMessage() + "; start again with --overwrite", e);
-        }
-    }
-
-    private static Boundary boundary(Map<String, Object> m, Path directory) {
-        try {
-            return Boundary.of(m);
-        } catch (ClassCastException | NullPointerException | IndexOutOfBoundsException | IllegalArgumentException e) {
-            throw new BadInput(BadInput.Common.OUTPUT, directory.resolve(JOURNAL) + " is damaged; start again with --overwrite", e);
+        } catch (ClassCastException | NullPointerException | IndexOutOfBoundsException | IllegalArgumentException | ArithmeticException e) {
+            throw new BadInput(BadInput.Common.OUTPUT, file + " is damaged; start again with --overwrite", e);
         }
     }
 
