@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.HexFormat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -129,6 +130,57 @@ class TokenizerTest {
             BadInput e = assertThrows(BadInput.class, () -> Tokenizer.of(bad.getBytes(StandardCharsets.UTF_8), new byte[0], "hostile").close());
             assertTrue(e.kind() == TokenizerError.BAD_TOKENIZER && e.getMessage().contains(why), e.getMessage());
         }
+    }
+
+    /** The library cuts the second half of a merge behind its prefix, and would end the process where there is none. */
+    @Test
+    void mergesWithoutTheirPrefix() throws Exception {
+        String model = "{\"model\":{\"type\":\"BPE\",\"continuing_subword_prefix\":\"%s\",\"vocab\":{\"a\":0,\"##b\":1,\"ab\":2,\"b\":3},\"merges\":[%s]}}";
+        try (Tokenizer t = Tokenizer.of(model.formatted("##", "\"a ##b\"").getBytes(StandardCharsets.UTF_8), new byte[0], "sound")) {
+            assertArrayEquals(new int[] {2}, t.encode("ab"));
+        }
+        // "\u0120" is two bytes
+        BadInput bytes = assertThrows(BadInput.class, () -> Tokenizer.of(model.formatted("\u0120", "\"a b\"").getBytes(StandardCharsets.UTF_8), new byte[0], "hostile").close());
+        assertTrue(bytes.getMessage().contains("does not begin with"), bytes.getMessage());
+        for (String merge : new String[] {"\"a b\"", "[\"a\",\"b\"]"}) {
+            BadInput e = assertThrows(BadInput.class, () -> Tokenizer.of(model.formatted("##", merge).getBytes(StandardCharsets.UTF_8), new byte[0], "hostile").close());
+            assertTrue(e.getMessage().contains("model.merges has 'b', which does not begin with model.continuing_subword_prefix '##'"), e.getMessage());
+        }
+    }
+
+    /** Tables of replacements that the library would follow out of bounds. */
+    @Test
+    void tablesOfReplacements() throws Exception {
+        String good = new String(resource("wordpiece.json"), StandardCharsets.UTF_8);
+        ByteBuffer table = ByteBuffer.allocate(4 + 1024 + 3).order(ByteOrder.LITTLE_ENDIAN).putInt(0, 1024).put(1028, "\u00e9\0".getBytes(StandardCharsets.UTF_8));
+        withTable(good, table.array()).close();
+        for (int[] unit : new int[][] {{0, 300 << 10}, {0, 1 << 31 | 300 << 10}, {0, 1 << 10 | 1 << 8, 1, 1 << 31 | 1}, {0, 1 << 10 | 1 << 8, 1, 1 << 31 | 4}, {-1, 1020}, {-1, 2048}, {-1, 0}}) {
+            byte[] bad = table.array().clone();
+            for (int i = 0; i < unit.length; i += 2) {
+                ByteBuffer.wrap(bad).order(ByteOrder.LITTLE_ENDIAN).putInt(4 + 4 * unit[i], unit[i + 1]);
+            }
+            BadInput e = assertThrows(BadInput.class, () -> withTable(good, bad).close());
+            assertTrue(e.getMessage().contains("precompiled_charsmap of a normalizer"), e.getMessage());
+        }
+        byte[] noText = table.array().clone();
+        noText[1028] = (byte) 0xff;
+        assertTrue(assertThrows(BadInput.class, () -> withTable(good, noText).close()).getMessage().contains("no UTF-8"));
+        for (String member : new String[] {"\"a\":0", "\"precompiled_charsmap\":\"!\"", "\"precompiled_charsmap\":\"\"", "\"precompiled_charsmap\":null"}) {
+            assertThrows(BadInput.class, () -> withNormalizer(good, member).close());
+        }
+    }
+
+    private static Tokenizer withTable(String good, byte[] table) {
+        return withNormalizer(good, "\"precompiled_charsmap\":\"" + Base64.getEncoder().encodeToString(table) + "\"");
+    }
+
+    private static Tokenizer withNormalizer(String good, String member) {
+        String json = good.replaceFirst("\"normalizer\"\\s*:\\s*\\{[^}]*\\}", java.util.regex.Matcher.quoteReplacement(
+                "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Precompiled\"," + member + "}]}"));
+        assertTrue(!json.equals(good));
+        Tokenizer t = Tokenizer.of(json.getBytes(StandardCharsets.UTF_8), new byte[0], "hostile");
+        t.encode("caf\u00e9 \ufb01");
+        return t;
     }
 
     @ParameterizedTest

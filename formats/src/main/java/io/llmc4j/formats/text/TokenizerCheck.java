@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.llmc4j.engine.BadInput;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
@@ -20,12 +21,14 @@ final class TokenizerCheck {
 
     /** Throws BAD_TOKENIZER. */
     static void check(byte[] json, String where) {
+        boolean prefixed = false;
         try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
             if (p.nextToken() != JsonToken.START_OBJECT) {
                 throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: not a JSON object", where);
             }
             while (p.nextToken() != null) {
                 checkValue(p, where);
+                prefixed |= p.currentToken() == JsonToken.VALUE_STRING && "continuing_subword_prefix".equals(p.currentName()) && p.getTextLength() > 0;
             }
         } catch (JsonProcessingException e) {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON: " + e.getOriginalMessage(), e);
@@ -37,7 +40,15 @@ final class TokenizerCheck {
             while (p.nextToken() != null) {
                 if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
                     p.nextToken();
-                    checkTemplates(TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p), where);
+                    checkTemplates(tree(p), where);
+                }
+                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("normalizer") && p.getParsingContext().getParent().inRoot()) {
+                    p.nextToken();
+                    checkNormalizer(tree(p), where);
+                }
+                if (prefixed && p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("model") && p.getParsingContext().getParent().inRoot()) {
+                    p.nextToken();
+                    checkMerges(tree(p), where);
                 }
             }
         } catch (IOException e) {
@@ -67,6 +78,32 @@ final class TokenizerCheck {
             }
         }
         return false;
+    }
+
+    private static JsonNode tree(JsonParser p) throws IOException {
+        return TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p);
+    }
+
+    /** The library cuts as many bytes from the second half of each merge as continuing_subword_prefix has, and ends the process where they are not there. */
+    private static void checkMerges(JsonNode model, String where) {
+        String prefix = model.path("continuing_subword_prefix").asText("");
+        int length = prefix.getBytes(StandardCharsets.UTF_8).length;
+        for (JsonNode merge : model.path("merges")) {
+            String second = merge.isTextual() ? merge.textValue().substring(merge.textValue().lastIndexOf(' ') + 1) : merge.path(1).asText("");
+            byte[] bytes = second.getBytes(StandardCharsets.UTF_8);
+            if (length > bytes.length || length < bytes.length && (bytes[length] & 0xc0) == 0x80) {
+                throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: model.merges has '%s', which does not begin with model.continuing_subword_prefix '%s'", where, second, prefix);
+            }
+        }
+    }
+
+    private static void checkNormalizer(JsonNode normalizer, String where) {
+        for (JsonNode inner : normalizer.path("normalizers")) {
+            checkNormalizer(inner, where);
+        }
+        if (normalizer.path("type").asText().equals("Precompiled")) {
+            CharsmapCheck.check(normalizer.path("precompiled_charsmap").asText(""), where);
+        }
     }
 
     /** A template that names a special token which it does not define ends the process when the library encodes. */
