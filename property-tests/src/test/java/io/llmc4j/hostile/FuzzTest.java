@@ -164,11 +164,13 @@ class FuzzTest {
         byte[] reference = resource("/safetensors/reference.safetensors");
         int n = reference[0] & 0xff | (reference[1] & 0xff) << 8;
         byte[] json = Arrays.copyOfRange(reference, 8, 8 + n);
-        fuzz("safetensors-header", List.of(json), 2000, bytes -> {
+        Parse parse = bytes -> {
             try (SafetensorsFile f = SafetensorsFile.of(SafetensorsHostileTest.file(bytes, reference.length - 8 - n), "fuzz")) {
                 f.names().forEach(t -> f.tensor(t).bytes().toArray(ValueLayout.JAVA_BYTE));
             }
-        });
+        };
+        fuzz("safetensors-header", List.of(json), 2000, parse);
+        fuzz("safetensors-structure", List.of(json), 1000, JsonDamage::to, parse);
     }
 
     @Test
@@ -176,6 +178,7 @@ class FuzzTest {
         byte[] index = ("{\"metadata\":{\"total_size\":123},\"weight_map\":{\"a.weight\":\"model-00001-of-00002.safetensors\","
                 + "\"b.weight\":\"model-00002-of-00002.safetensors\"}}").getBytes(StandardCharsets.UTF_8);
         fuzz("index", List.of(index), 2000, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
+        fuzz("index-structure", List.of(index), 1000, JsonDamage::to, bytes -> CheckpointIndex.parse(bytes, "fuzz"));
     }
 
     /** What a run left behind, as it is looked for and taken up again. */
@@ -300,7 +303,9 @@ class FuzzTest {
         for (String variant : List.of("qwen3", "deepseek-v2", "mixtral", "gemma2", "bloom-12heads", "phi3-longrope")) {
             seeds.add(FamilyModels.config(variant).json().toString().getBytes(StandardCharsets.UTF_8));
         }
-        fuzz("model-configuration", seeds, 2000, bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json")));
+        Parse parse = bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json"));
+        fuzz("model-configuration", seeds, 2000, parse);
+        fuzz("model-structure", seeds, 1000, JsonDamage::to, parse);
     }
 
     /** Run configurations, up to what a run would be made of. */
