@@ -132,6 +132,20 @@ class TokenizerTest {
         }
     }
 
+    /** Llama 2 takes a space from the front, which is safe; from the end, the library takes what is not there. */
+    @Test
+    void aDecoderThatTakesFromTheEnd() throws Exception {
+        String good = new String(resource("llama2-like.json"), StandardCharsets.UTF_8);
+        String bad = good.replaceFirst("\"start\"\\s*:\\s*1\\s*,\\s*\"stop\"\\s*:\\s*0", "\"start\":1,\"stop\":1");
+        assertTrue(!bad.equals(good));
+        try (Tokenizer sound = Tokenizer.of(good.getBytes(StandardCharsets.UTF_8), new byte[0], "sound"); Tokenizer t = Tokenizer.of(bad.getBytes(StandardCharsets.UTF_8), new byte[0], "hostile")) {
+            assertEquals("a b", sound.decode(sound.encode("a b"), true));
+            assertArrayEquals(sound.encode("a b"), t.encode("a b"));
+            BadInput e = assertThrows(BadInput.class, () -> t.decode(new int[] {5}, true));
+            assertTrue(e.getMessage().contains("decoder Strip takes characters from the end (stop 1)"), e.getMessage());
+        }
+    }
+
     /** The library cuts the second half of a merge behind its prefix, and would end the process where there is none. */
     @Test
     void mergesWithoutTheirPrefix() throws Exception {

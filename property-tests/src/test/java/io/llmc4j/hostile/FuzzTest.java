@@ -305,7 +305,11 @@ class FuzzTest {
         }
         Parse parse = bytes -> ModelShape.of(HfConfig.parse(new String(bytes, StandardCharsets.UTF_8), "config.json"));
         fuzz("model-configuration", seeds, 2000, parse);
-        fuzz("model-structure", seeds, 1000, JsonDamage::to, parse);
+        List<byte[]> all = new ArrayList<>();
+        for (String variant : FamilyModels.VARIANTS) {
+            all.add(FamilyModels.config(variant).json().toString().getBytes(StandardCharsets.UTF_8));
+        }
+        fuzz("model-structure", all, 1000, JsonDamage::to, parse);
     }
 
     /** Run configurations, up to what a run would be made of. */

@@ -51,6 +51,8 @@ class HfConfigHostileTest {
         "qwen3|hidden_size|64.5|hidden_size",
         "qwen3|hidden_size|null|hidden_size",
         "qwen3|num_key_value_heads|3|num_key_value_heads",
+        "phi3|intermediate_size|0|intermediate_size",
+        "qwen|intermediate_size|1|intermediate_size",
         "llama-rope-yarn|num_hidden_layers|0|num_hidden_layers",
         "qwen3|num_hidden_layers|99999999999|num_hidden_layers",
         "qwen3|tie_word_embeddings|\"yes\"|tie_word_embeddings",

@@ -29,18 +29,18 @@ public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> bloc
     public static ModelShape of(HfConfig config) {
         Family family = Families.of(config);
         config.only("is_causal", true);
-        requireHeads(config);
+        requireSizes(config);
         ModelShape shape = family.shape(config);
         config.finish();
         return shape;
     }
 
-    /** Families divide by their number of heads, under whichever name they have it. */
-    private static void requireHeads(HfConfig config) {
-        for (String key : List.of("num_attention_heads", "n_head", "n_heads", "num_heads")) {
-            JsonNode heads = config.json().path(key);
-            if (heads.isNumber() && heads.asLong() < 1) {
-                throw config.wrong(key, heads.asText(), "integers above 0");
+    /** Families divide by their number of heads and the width of their feed-forward layers, under whichever name they have them. */
+    private static void requireSizes(HfConfig config) {
+        for (String key : List.of("num_attention_heads", "n_head", "n_heads", "num_heads", "intermediate_size", "moe_intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner")) {
+            JsonNode size = config.json().path(key);
+            if (size.isNumber() && size.asLong() < 1) {
+                throw config.wrong(key, size.asText(), "integers above 0");
             }
         }
     }

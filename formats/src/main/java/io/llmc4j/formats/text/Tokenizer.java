@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -31,8 +32,10 @@ public final class Tokenizer implements AutoCloseable {
     private final String where;
     private final HuggingFaceTokenizer tokenizer;
     private final TokenizerConfig config;
+    private final Optional<String> undecodable;
 
-    private Tokenizer(String where, HuggingFaceTokenizer tokenizer, TokenizerConfig config) {
+    private Tokenizer(String where, HuggingFaceTokenizer tokenizer, TokenizerConfig config, Optional<String> undecodable) {
+        this.undecodable = undecodable;
         this.where = where;
         this.tokenizer = tokenizer;
         this.config = config;
@@ -66,14 +69,14 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static Tokenizer parse(byte[] json, TokenizerConfig config, String where) {
-        TokenizerCheck.check(json, where);
+        Optional<String> undecodable = TokenizerCheck.check(json, where);
         HuggingFaceTokenizer t;
         try {
             t = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "true"));
         } catch (IOException | RuntimeException e) {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": the tokenizers library does not take it: " + firstLine(e), e);
         }
-        return new Tokenizer(where, t, config);
+        return new Tokenizer(where, t, config, undecodable);
     }
 
     private static String firstLine(Exception e) {
@@ -154,8 +157,11 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Text of ids; special tokens are left out if asked. Ids that do not exist give no text. */
+    /** Text of ids; special tokens are left out if asked. Ids that do not exist give no text. Throws BAD_TOKENIZER where the tokenizer's decoder is not safe. */
     public String decode(int[] ids, boolean skipSpecialTokens) {
+        if (undecodable.isPresent()) {
+            throw BadInput.of(TokenizerError.BAD_TOKENIZER, "%s: ids cannot be made text: %s", where, undecodable.get());
+        }
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecialTokens);
     }
 

@@ -9,6 +9,7 @@ import io.llmc4j.engine.BadInput;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What tokenizer.json must be before the tokenizers library sees it. The library is native code: on some faults it does not report an error but ends
@@ -19,8 +20,9 @@ final class TokenizerCheck {
     private TokenizerCheck() {
     }
 
-    /** Throws BAD_TOKENIZER. */
-    static void check(byte[] json, String where) {
+    /** Throws BAD_TOKENIZER. Tells why ids cannot be made text by it, or nothing where they can. */
+    static Optional<String> check(byte[] json, String where) {
+        Optional<String> undecodable = Optional.empty();
         boolean prefixed = false;
         try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
             if (p.nextToken() != JsonToken.START_OBJECT) {
@@ -46,6 +48,10 @@ final class TokenizerCheck {
                     p.nextToken();
                     checkNormalizer(tree(p), where);
                 }
+                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("decoder") && p.getParsingContext().getParent().inRoot()) {
+                    p.nextToken();
+                    undecodable = undecodable(tree(p));
+                }
                 if (prefixed && p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("model") && p.getParsingContext().getParent().inRoot()) {
                     p.nextToken();
                     checkMerges(tree(p), where);
@@ -54,6 +60,19 @@ final class TokenizerCheck {
         } catch (IOException e) {
             throw new BadInput(TokenizerError.BAD_TOKENIZER, where + ": not JSON text: " + e.getMessage(), e);
         }
+        return undecodable;
+    }
+
+    /** A decoder that takes characters from the end takes them from tokens that have none left, and ends the process. */
+    private static Optional<String> undecodable(JsonNode decoder) {
+        for (JsonNode inner : decoder.path("decoders")) {
+            Optional<String> why = undecodable(inner);
+            if (why.isPresent()) {
+                return why;
+            }
+        }
+        return decoder.path("type").asText("Strip").equals("Strip") && decoder.path("stop").asDouble() > 0
+                ? Optional.of("its decoder Strip takes characters from the end (stop " + decoder.path("stop") + "), which the tokenizers library can only do where they are") : Optional.empty();
     }
 
     /** What JSON's grammar allows and the library's reader does not: inside "decoder" it ends the process for that. */

@@ -47,6 +47,9 @@ public final class Qwen implements Family {
                 c.integerOr(8192, "max_position_embeddings", "seq_length")).check(c);
         int trained = c.integerOr(2048, "seq_length");
         int ffn = c.integer("intermediate_size") / 2;
+        if (ffn < 1) {
+            throw c.wrong("intermediate_size", Integer.toString(c.integer("intermediate_size")), "integers above 1, for gate and linear branch together");
+        }
         double eps = c.numberOr(1e-6, "layer_norm_epsilon");
         double base = c.numberOr(10000, "rotary_emb_base");
         c.only("scale_attn_weights", true);
