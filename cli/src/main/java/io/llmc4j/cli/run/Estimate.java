@@ -6,9 +6,7 @@ import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.kernel.VectorKernels;
 import io.llmc4j.engine.model.ModelSpec;
 import io.llmc4j.engine.pipeline.MethodStep;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * What a run will take, from shapes alone. Sizes are exact to a per cent or so; memory is an upper bound; time is right within a factor of two or three:
@@ -26,12 +24,10 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
 
     static Estimate of(Job job) {
         ModelSpec spec = job.shape().spec();
-        Map<Integer, Long> widest = new HashMap<>();
         double codeBits = 0;
         long quantized = 0;
         long linear = 0;
         for (PlannedRunLayer l : job.layers()) {
-            widest.merge(l.block(), (long) l.in(), Math::max);
             linear += l.weights();
             if (l.scheme().quantized()) {
                 quantized += l.weights();
@@ -43,7 +39,6 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         boolean codes = job.targets().stream().anyMatch(t -> t.format().holdsCodes());
         long output = codes ? Math.round(codeBits / 8) + (parameters - quantized) * 2 : parameters * 2;
 
-        long in = widest.values().stream().mapToLong(Long::longValue).max().orElse(0);
         long tokens = job.run().calibration().map(c -> c.tokens())
                 .orElseGet(() -> job.config().calibration().map(c -> (long) c.samples() * Math.max(1, c.seqLen())).orElse(0L));
         long states = 2 * tokens * spec.hiddenSize() * 4;
@@ -54,7 +49,7 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         for (Evaluation e : job.run().evaluations()) {
             waiting += e.tokens() * spec.hiddenSize() * 4 * e.positions().size();
         }
-        long scratch = 2 * waiting + Math.max(0, waiting + states / 2 + tokens * in * 4 - job.run().memory().stateBytes());
+        long scratch = 2 * waiting + Math.max(0, need.states() - job.run().memory().stateBytes());
 
         double operations = 0;
         if (job.target().isPresent()) {
@@ -76,7 +71,7 @@ record Estimate(long parameters, double bits, long outputBytes, long scratchByte
         double grams = layers.stream().mapToDouble(l -> 128.0 * l.in() * tokens / 2).sum();
         return switch (method) {
             case "RTN", "HQQ", "LlmInt8", "Quarot", "Magnitude" -> 0;
-            case "GPTQ", "OWQ", "SpQR" -> 5 * pass + hessians;
+            case "GPTQ", "OWQ", "SpQR" -> 2 * pass + hessians;
             case "QUIK" -> 2 * pass + hessians;
             case "Awq", "DGQ" -> 22 * pass + grams;
             case "OsPlus" -> 40 * pass;

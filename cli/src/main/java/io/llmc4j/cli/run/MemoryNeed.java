@@ -5,9 +5,11 @@ import io.llmc4j.engine.BadInput;
 import io.llmc4j.engine.evaluate.Evaluation;
 import io.llmc4j.engine.method.Methods;
 import io.llmc4j.engine.method.Need;
+import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.model.FeedForwardSpec;
 import io.llmc4j.engine.model.LayerSpec;
 import io.llmc4j.engine.model.ModelSpec;
+import io.llmc4j.engine.model.Role;
 import io.llmc4j.engine.model.Subset;
 import io.llmc4j.engine.pipeline.RunConfig;
 import io.llmc4j.formats.hf.BlockLayout;
@@ -88,7 +90,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
                 + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
-        long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * keptInputs(job) * 4;
+        long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * (keptInputs(job) + keptPlaces(job)) * 4;
         long kept = Math.max(HeapKeeper.LEAST, heap + heap / 4);
         long overhead = !streamed ? OVERHEAD_OF_PASSES + (job.run().evaluations().isEmpty() ? 0 : OVERHEAD_OF_EVALUATIONS)
                 : kept > HeapKeeper.LEAST ? OVERHEAD + OVERHEAD_OF_LARGE_LAYERS : OVERHEAD;
@@ -122,6 +124,16 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
             most = Math.max(most, sum);
         }
         return most;
+    }
+
+    /** Features of a token that wait where a block is run again subset by subset: what attention mixed or added, and the input of a dense feed-forward half's last layer. */
+    private static long keptPlaces(Job job) {
+        boolean again = job.run().methods().stream().flatMap(m -> Methods.named(m.name()).recipe(job.run().options(m)).stream()).anyMatch(Stage::runsBlockAgain);
+        if (!again || job.run().kvCache().isPresent() || job.run().innerRounding().isPresent()) {
+            return 0;
+        }
+        int hidden = job.shape().spec().hiddenSize();
+        return job.layers().stream().filter(l -> l.role() == Role.O || l.role() == Role.DOWN).mapToLong(l -> hidden + l.in()).max().orElse(0);
     }
 
     private static int experts(BlockLayout b) {

@@ -5,6 +5,7 @@ import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.Subset;
+import io.llmc4j.engine.model.Waypoint;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -12,6 +13,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * Hooks that gather for some layers of a block. Layers of one subset that read the same matrix share one {@link Gathering}: q, k and v are
@@ -38,6 +40,7 @@ public final class Capture implements ForwardHooks {
     private final Map<String, String> ownerOf = new HashMap<>();
     private final Map<Integer, Map<Matrix, String>> seenInChunk = new HashMap<>();
     private final Set<String> doneInChunk = new HashSet<>();
+    private ForwardHooks places = ForwardHooks.NONE;
     private Gathering mlp;
     private int logicalBatch;
     private boolean allTokens;
@@ -75,6 +78,12 @@ public final class Capture implements ForwardHooks {
         return this;
     }
 
+    /** @param known what is asked for the matrices at places inside the pass */
+    public Capture from(ForwardHooks known) {
+        places = known;
+        return this;
+    }
+
     /** How many tokens chose each expert so far; empty before the first one or where there are no experts. */
     public long[] expertTokens() {
         return expertTokens.clone();
@@ -85,8 +94,9 @@ public final class Capture implements ForwardHooks {
         return tokens;
     }
 
-    /** Call before each chunk. */
-    public void beginChunk(int batch) {
+    @Override
+    public void beginChunk(int index, int batch) {
+        places.beginChunk(index, batch);
         logicalBatch = batch;
         seenInChunk.clear();
         doneInChunk.clear();
@@ -100,6 +110,11 @@ public final class Capture implements ForwardHooks {
     /** The input of a feed-forward half with experts, when inputs were wanted of any of its layers. */
     public java.util.Optional<Gathering> mlp() {
         return java.util.Optional.ofNullable(mlp);
+    }
+
+    @Override
+    public Matrix at(Waypoint place, Supplier<Matrix> compute) {
+        return places.at(place, compute);
     }
 
     @Override
@@ -149,8 +164,8 @@ public final class Capture implements ForwardHooks {
         if (owner.equals(name)) {
             byLayer.get(name).add(layer, x, batch, tokens, logicalBatch, layer.expert() >= 0);
         }
-        doneInChunk.add(name);
-        if (stopEarly && doneInChunk.size() == wanted.size()) {
+        doneInChunk.add(owner);
+        if (stopEarly && ownerOf.size() == wanted.size() && doneInChunk.containsAll(ownerOf.values())) {
             throw Enough.INSTANCE;
         }
     }

@@ -27,6 +27,10 @@ final class AttentionHalf {
 
     /** @param x the normed input [batch * tokens, hidden] */
     Matrix forward(Matrix x) {
+        return linear(Role.O, hooks.at(Waypoint.MIXED, () -> mixed(x)));
+    }
+
+    private Matrix mixed(Matrix x) {
         int first = cache.length(block.index());
         Matrix q;
         KvCache.KeysValues fresh;
@@ -48,8 +52,7 @@ final class AttentionHalf {
         }
         scaleByLength(q, first);
         KvCache.KeysValues all = cache.append(block.index(), spec, fresh, batch);
-        Matrix mixed = new Attention(spec, block.vectors().getOrDefault("sinks", new float[0]), block.innerRounding()).forward(q, all, batch, tokens);
-        return linear(Role.O, mixed);
+        return new Attention(spec, block.vectors().getOrDefault("sinks", new float[0]), block.innerRounding()).forward(q, all, batch, tokens);
     }
 
     private Matrix linear(Role role, Matrix x) {

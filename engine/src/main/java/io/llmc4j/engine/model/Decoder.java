@@ -98,7 +98,7 @@ public final class Decoder {
         Matrix x = in.data();
         Matrix normed = norm(block, NormSlot.ATTENTION_INPUT, x);
         hooks.attentionInput(block, normed, in.batch(), in.tokens());
-        Matrix attention = norm(block, NormSlot.ATTENTION_OUTPUT, attention(block, in.with(normed), hooks, cache));
+        Matrix attention = hooks.at(Waypoint.ATTENTION, () -> norm(block, NormSlot.ATTENTION_OUTPUT, attention(block, in.with(normed), hooks, cache)));
         if (layer.parallel()) {
             Matrix mlpInput = block.norm(NormSlot.MLP_INPUT).isPresent() ? norm(block, NormSlot.MLP_INPUT, x) : normed;
             hooks.mlpInput(block, mlpInput, in.batch(), in.tokens());

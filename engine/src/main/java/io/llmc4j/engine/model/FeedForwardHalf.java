@@ -7,6 +7,7 @@ import io.llmc4j.engine.kernel.Parallel;
 import io.llmc4j.engine.tensor.Matrix;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** The feed-forward half of a block as a module: dense, or a mixture of experts with its router and shared expert. */
 final class FeedForwardHalf {
@@ -49,10 +50,12 @@ final class FeedForwardHalf {
         Linear upLayer = block.linear(up).orElseThrow();
         Linear downLayer = block.linear(down).orElseThrow();
         Optional<Linear> gateLayer = spec.gated() ? Optional.of(block.linear(gate).orElseThrow()) : Optional.empty();
-        return through(x, gateLayer, upLayer, downLayer, batch, tokens);
+        Supplier<Matrix> activated = () -> activated(x, gateLayer, upLayer, batch, tokens);
+        return decoder.linear(downLayer, down == Role.DOWN ? hooks.at(Waypoint.DOWN_INPUT, activated) : activated.get(), batch, tokens, hooks);
     }
 
-    private Matrix through(Matrix x, Optional<Linear> gate, Linear up, Linear down, int samples, int perSample) {
+    /** The last layer's input. */
+    private Matrix activated(Matrix x, Optional<Linear> gate, Linear up, int samples, int perSample) {
         // The gate runs first: hooks see layers in module order.
         Matrix g = gate.isPresent() ? decoder.linear(gate.get(), x, samples, perSample, hooks) : null;
         Matrix u = decoder.linear(up, x, samples, perSample, hooks);
@@ -65,7 +68,7 @@ final class FeedForwardHalf {
             activate(spec.activation(), g);
             multiply(g, u);
         }
-        return decoder.linear(down, u, samples, perSample, hooks);
+        return u;
     }
 
     private static void activate(Activation f, Matrix x) {
@@ -108,7 +111,8 @@ final class FeedForwardHalf {
             System.arraycopy(x.data(), rows[i] * x.cols(), routed.data(), i * x.cols(), x.cols());
         }
         Optional<Linear> gate = spec.gated() ? Optional.of(block.linear(Role.EXPERT_GATE, expert)) : Optional.empty();
-        Matrix y = through(routed, gate, block.linear(Role.EXPERT_UP, expert), block.linear(Role.EXPERT_DOWN, expert), 1, rows.length);
+        Matrix u = activated(routed, gate, block.linear(Role.EXPERT_UP, expert), 1, rows.length);
+        Matrix y = decoder.linear(block.linear(Role.EXPERT_DOWN, expert), u, 1, rows.length, hooks);
         Kernels kernels = Kernels.get();
         for (int i = 0; i < rows.length; i++) {
             float weight = choice.weight(rows[i], expert);

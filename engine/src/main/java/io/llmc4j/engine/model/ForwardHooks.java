@@ -1,11 +1,26 @@
 package io.llmc4j.engine.model;
 
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.function.Supplier;
 
 /** What a forward pass tells whoever listens. Matrices are the pass's own: copy what must outlive the call. */
 public interface ForwardHooks {
 
     ForwardHooks NONE = new ForwardHooks() { };
+
+    /**
+     * Before a pass over one chunk of calibration states.
+     *
+     * @param index of the chunk
+     * @param batch the logical batch that it belongs to
+     */
+    default void beginChunk(int index, int batch) {
+    }
+
+    /** The matrix at a place inside the pass: computed, or known from an earlier pass. */
+    default Matrix at(Waypoint place, Supplier<Matrix> compute) {
+        return compute.get();
+    }
 
     /** The input of a linear layer, before rotation and rounding: [batch * tokens, in] (experts: [routed tokens, in], batch 1). */
     default void linearInput(Linear layer, Matrix x, int batch, int tokens) {

@@ -27,6 +27,7 @@ public final class Linear {
     private ActivationRounding activationRounding;
     private InputRotation inputRotation;
     private Matrix effective;
+    private int revision;
 
     /**
      * @param name   the layer's name in its block, as the family's checkpoint names it, "self_attn.q_proj"; parts of a fused tensor add "[q]"
@@ -111,6 +112,12 @@ public final class Linear {
     public void weightChanged() {
         changed = true;
         effective = null;
+        revision++;
+    }
+
+    /** Grows with every change of what the layer computes. */
+    public int revision() {
+        return revision;
     }
 
     /** [out], or length 0. */
@@ -120,6 +127,7 @@ public final class Linear {
 
     public void setBias(float[] b) {
         bias = b;
+        revision++;
     }
 
     /** Whether {@link #effectiveWeight()} is the quantized one and inputs are rounded. */
@@ -129,6 +137,7 @@ public final class Linear {
 
     /** Switches between the float layer and the fake-quantized one. */
     public void setQuantized(boolean on) {
+        revision += quantized == on ? 0 : 1;
         quantized = on;
     }
 
@@ -137,6 +146,7 @@ public final class Linear {
     }
 
     public void setWeightRounding(WeightRounding r) {
+        revision += weightRounding == r ? 0 : 1;
         weightRounding = r;
         effective = null;
     }
@@ -146,6 +156,7 @@ public final class Linear {
     }
 
     public void setActivationRounding(ActivationRounding r) {
+        revision += activationRounding == r ? 0 : 1;
         activationRounding = r;
     }
 
@@ -156,6 +167,7 @@ public final class Linear {
 
     public void setInputRotation(InputRotation r) {
         inputRotation = r;
+        revision++;
     }
 
     /** The weight that a forward pass multiplies with: quantized and dequantized (once, then kept) when {@link #quantized()}. */

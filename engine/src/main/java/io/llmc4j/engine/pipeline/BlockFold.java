@@ -10,11 +10,11 @@ import io.llmc4j.engine.evaluate.Position;
 import io.llmc4j.engine.journal.Boundary;
 import io.llmc4j.engine.journal.CarriedStates;
 import io.llmc4j.engine.journal.RunJournal;
+import io.llmc4j.engine.method.Need;
 import io.llmc4j.engine.method.Needs;
 import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
-import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.NonFiniteWeight;
@@ -235,7 +235,7 @@ public final class BlockFold {
             }
             caches.params(index).ifPresent(p -> sinks.forEach(s -> s.kvCache(block, config.kvCache().orElseThrow(), p)));
             if (config.quantOut() && flow.in.isPresent() && !last) {
-                stores.passes().run(block, flow.in.get(), flow.out.orElseThrow(), ForwardHooks.NONE);
+                work.outputs();
             }
         }
         flow.advance();
@@ -247,8 +247,10 @@ public final class BlockFold {
         Needs needs = recipe.floatPass();
         // the tokens of experts are counted, whether or not a stage looks at them
         boolean counted = work.block().spec().feedForward().experts().isPresent();
-        if (flow.in.isPresent() && (!config.quantOut() && !last || !needs.what().isEmpty() || caches.calibrates() || counted)) {
-            caches.floatPass(() -> work.floatPass(needs));
+        // LLMC feeds a block its own outputs
+        boolean outputs = !config.quantOut() && (!last || config.llmcCompatible()) || needs.what().contains(Need.FLOAT_OUTPUTS) || caches.calibrates() || counted;
+        if (flow.in.isPresent() && (outputs || !needs.what().isEmpty())) {
+            caches.floatPass(() -> work.floatPass(needs, outputs));
             if (recipe.runsBlockAgain()) {
                 caches.freeze(work.block().index());
             }

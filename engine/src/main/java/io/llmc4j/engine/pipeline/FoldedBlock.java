@@ -13,6 +13,7 @@ import io.llmc4j.engine.method.Stage;
 import io.llmc4j.engine.model.Block;
 import io.llmc4j.engine.model.Decoder;
 import io.llmc4j.engine.model.Folding;
+import io.llmc4j.engine.model.ForwardHooks;
 import io.llmc4j.engine.model.KvCache;
 import io.llmc4j.engine.model.Linear;
 import io.llmc4j.engine.model.Role;
@@ -33,6 +34,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 
 /** A block while the fold has it: what was gathered, and the edits of the stages. */
 final class FoldedBlock implements BlockWork, AutoCloseable {
@@ -54,6 +56,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     private final Set<String> unseen = new HashSet<>();
     /** Layers gathered with those of an earlier subset, on which nothing depends that is done to it. */
     private final Set<String> ahead = new HashSet<>();
+    private final KnownPlaces places;
     private boolean functionChanged;
 
     FoldedBlock(Block block, Surroundings run, Optional<StoredInputs> in, Optional<StoredInputs> out) {
@@ -63,6 +66,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         this.out = out;
         this.installations = new Installations(this, run.config);
         this.experts = new ExpertTokens(block, run.config);
+        this.places = new KnownPlaces(block, run.store);
     }
 
     ExpertTokens experts() {
@@ -75,12 +79,16 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     // ---- passes ----
 
-    /** The pass over the float block: its outputs, and what the first stage needs. */
-    void floatPass(Needs needs) {
+    /** The pass over the float block: what the first stage needs, and the block's outputs where they are wanted. */
+    void floatPass(Needs needs, boolean outputs) {
         Set<Need> what = streamed(needs);
         Set<String> wanted = what.isEmpty() ? Set.of() : needs.firstSubsetOnly() ? new LinkedHashSet<>(block.subsets().getFirst().layers()) : allNames();
-        Capture capture = new Capture(block, wanted, what, run.store, false).allTokens(experts.allTokens(wanted));
-        run.passes.run(block, blockStates(), out.orElseThrow(), capture);
+        Capture capture = new Capture(block, wanted, what, run.store, !outputs).allTokens(experts.allTokens(wanted));
+        if (outputs) {
+            run.passes.run(block, blockStates(), out.orElseThrow(), capture);
+        } else {
+            run.passes.gather(block, blockStates(), capture);
+        }
         passed(wanted, what, capture);
     }
 
@@ -128,6 +136,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     /** A stage starts: what was gathered before a change of the block's function no longer holds. */
     void begin(Stage stage) {
+        places.forget();
         if (functionChanged) {
             forget();
             functionChanged = false;
@@ -150,21 +159,31 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         if ((g == null || !g.what().contains(need)) && !unseen.contains(layer.name())) {
             // One pass for all layers whose input is at hand together: the rest of the subset will be asked for too.
             List<String> missing = subsetOf(layer).map(Subset::layers).orElse(List.of(layer.name()));
-            gather(missing, layer.expert(), Set.of(need));
+            gather(missing, layer.expert(), Set.of(need), ForwardHooks.NONE);
             g = gathered.get(layer.name());
         }
         return Optional.ofNullable(g);
     }
 
+    /** The last pass over the block as it is now. */
+    void outputs() {
+        run.passes.run(block, blockStates(), out.orElseThrow(), knows() ? places.last() : ForwardHooks.NONE);
+    }
+
+    /** Inside attention, a cache or a rounding may remember what it saw: then a pass computes everything. */
+    private boolean knows() {
+        return run.config.kvCache().isEmpty() && run.config.innerRounding().isEmpty();
+    }
+
     /** Hessians of many experts are gathered a few experts at a time, from {@code expert} on; those of other experts among the layers are let go. */
-    private void gather(List<String> layers, int expert, Set<Need> what) {
+    private void gather(List<String> layers, int expert, Set<Need> what, ForwardHooks known) {
         List<String> some = what.contains(Need.HESSIANS) ? experts.fitting(layers, expert, run.config.memory().stateBytes() / 4) : layers;
         if (some.size() < layers.size()) {
             layers.stream().filter(n -> block.linear(n).expert() >= 0).forEach(this::drop);
         }
         Set<String> wanted = new LinkedHashSet<>(some);
         boolean routed = wanted.stream().anyMatch(n -> block.linear(n).expert() >= 0);
-        Capture capture = new Capture(block, wanted, what, run.store, !routed).allTokens(experts.allTokens(wanted));
+        Capture capture = new Capture(block, wanted, what, run.store, !routed).allTokens(experts.allTokens(wanted)).from(known);
         run.passes.gather(block, blockStates(), capture);
         passed(wanted, what, capture);
     }
@@ -204,10 +223,15 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         layers.forEach(this::drop);
         unseen.removeAll(layers);
         ahead.clear();
-        gather(layers, Math.max(0, block.linear(next.layers().getFirst()).expert()), streamed(needs));
+        gather(layers, Math.max(0, block.linear(next.layers().getFirst()).expert()), streamed(needs), knows() ? places.behind(before(next)) : ForwardHooks.NONE);
         if (aloneDown(next)) {
             layers.stream().filter(n -> gathered.containsKey(n) || unseen.contains(n)).forEach(ahead::add);
         }
+    }
+
+    private Set<String> before(Subset next) {
+        List<Subset> all = block.subsets();
+        return all.subList(0, all.indexOf(next)).stream().flatMap(s -> s.layers().stream()).collect(Collectors.toSet());
     }
 
     private boolean aloneDown(Subset s) {
@@ -309,6 +333,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public void foldScale(Subset subset, float[] scale) {
         float[] seen = Folding.scale(block, subset, scale);
+        places.forget();
         run.listener.scaleFolded(block.index(), subset, scale);
         follow(subset, g -> g.divide(seen));
     }
@@ -316,6 +341,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
     @Override
     public void foldShift(Subset subset, float[] shift) {
         Folding.shift(block, subset, shift);
+        places.forget();
         follow(subset, g -> g.shift(shift));
     }
 
@@ -452,6 +478,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public void close() {
+        places.close();
         forget();
     }
 }

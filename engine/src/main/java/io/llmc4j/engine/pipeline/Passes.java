@@ -17,9 +17,7 @@ record Passes(Decoder decoder, Supplier<KvCache> cache) {
     /** Outputs go to {@code out} chunk by chunk; a chunk that is there already is replaced. */
     void run(Block block, Inputs in, StoredInputs out, ForwardHooks hooks) {
         for (int c = 0; c < in.chunks(); c++) {
-            if (hooks instanceof Capture capture) {
-                capture.beginChunk(in.batchOf(c));
-            }
+            hooks.beginChunk(c, in.batchOf(c));
             int chunk = c;
             Hidden y = ForwardPass.of(() -> decoder.block(block, in.chunk(chunk), hooks, cache.get()));
             Soundness.requireFinite(block, c, y);
@@ -34,7 +32,7 @@ record Passes(Decoder decoder, Supplier<KvCache> cache) {
     /** Only for what the capture sees; a chunk's pass ends when it has seen all. */
     void gather(Block block, Inputs in, Capture capture) {
         for (int c = 0; c < in.chunks(); c++) {
-            capture.beginChunk(in.batchOf(c));
+            capture.beginChunk(c, in.batchOf(c));
             try {
                 int chunk = c;
                 ForwardPass.of(() -> decoder.block(block, in.chunk(chunk), capture, cache.get()));
