@@ -129,7 +129,7 @@ public final class RunJournal implements AutoCloseable {
         try {
             Files.createDirectories(place.directory);
         } catch (IOException e) {
-            throw new BadInput(BadInput.Common.OUTPUT, place.directory + ": cannot be made: " + e, e);
+            throw new BadInput(BadInput.Common.OUTPUT, place.directory + ": cannot be made: " + e + AtomicFile.advice(place.directory), e);
         }
         return RunLock.take(place.directory.resolve("lock"), place.output);
     }

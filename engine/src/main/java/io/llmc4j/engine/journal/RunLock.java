@@ -1,6 +1,7 @@
 package io.llmc4j.engine.journal;
 
 import io.llmc4j.engine.BadInput;
+import io.llmc4j.engine.safetensors.AtomicFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -49,7 +50,7 @@ final class RunLock implements AutoCloseable {
                 return new RunLock(file, c, lock);
             }
         } catch (IOException e) {
-            throw new BadInput(BadInput.Common.OUTPUT, file + ": cannot be written: " + e, e);
+            throw new BadInput(BadInput.Common.OUTPUT, file + ": cannot be written: " + e + AtomicFile.advice(file), e);
         }
     }
 

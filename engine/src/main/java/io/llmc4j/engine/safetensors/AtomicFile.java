@@ -76,6 +76,11 @@ public final class AtomicFile {
         return failed(target, " (" + bytes + " bytes were to be written" + room(target).map(r -> ", " + r).orElse("") + ")", e);
     }
 
+    /** What follows the error of a place that could not be changed: " (its disk has 100 bytes free); free space or choose another directory". */
+    public static String advice(Path place) {
+        return room(place).map(r -> " (" + r + ")").orElse("") + "; free space or choose another directory";
+    }
+
     private static BadInput failed(Path target, String room, IOException e) {
         return new BadInput(SafetensorsError.UNWRITABLE, target + ": cannot be written: " + e.getMessage() + room
                 + "; free space or choose another directory (nothing is left under the final name)", e);
@@ -83,8 +88,12 @@ public final class AtomicFile {
 
     /** "its disk has 100 bytes free"; empty when that cannot be told. */
     public static Optional<String> room(Path target) {
+        Path there = target.toAbsolutePath().getParent();
+        while (there != null && Files.notExists(there)) {
+            there = there.getParent();
+        }
         try {
-            return Optional.of("its disk has " + Files.getFileStore(target.toAbsolutePath().getParent()).getUsableSpace() + " bytes free");
+            return Optional.of("its disk has " + Files.getFileStore(there).getUsableSpace() + " bytes free");
         } catch (IOException | RuntimeException e) {
             // the error that brought us here is the one to report
             return Optional.empty();

@@ -207,6 +207,6 @@ public final class OutputDirectory {
     }
 
     private static BadInput unwritable(Path where, IOException e) {
-        return new BadInput(BadInput.Common.OUTPUT, where + ": cannot be written: " + e, e);
+        return new BadInput(BadInput.Common.OUTPUT, where + ": cannot be written: " + e + AtomicFile.advice(where), e);
     }
 }

@@ -268,7 +268,7 @@ final class ShardStage implements AutoCloseable {
     }
 
     private BadInput unwritable(IOException e) {
-        return new BadInput(BadInput.Common.OUTPUT, directory + ": cannot be written: " + e.getMessage(), e);
+        return new BadInput(BadInput.Common.OUTPUT, directory + ": cannot be written: " + e.getMessage() + AtomicFile.advice(directory), e);
     }
 
     @Override
