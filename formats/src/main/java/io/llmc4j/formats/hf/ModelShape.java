@@ -35,9 +35,12 @@ public record ModelShape(ModelSpec spec, EndsLayout ends, List<BlockLayout> bloc
         return shape;
     }
 
-    /** Families divide by their number of heads and the width of their feed-forward layers, under whichever name they have them. */
+    /** What families divide by, under whichever name they have it. */
+    private static final List<String> DIVISORS = List.of("num_attention_heads", "n_head", "n_heads", "num_heads", "intermediate_size", "moe_intermediate_size", "ffn_hidden_size",
+            "ffn_dim", "n_inner", "decoder_sparse_step", "moe_layer_freq", "sliding_window_pattern", "_sliding_window_pattern", "no_rope_layer_interval");
+
     private static void requireSizes(HfConfig config) {
-        for (String key : List.of("num_attention_heads", "n_head", "n_heads", "num_heads", "intermediate_size", "moe_intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner")) {
+        for (String key : DIVISORS) {
             JsonNode size = config.json().path(key);
             if (size.isNumber() && size.asLong() < 1) {
                 throw config.wrong(key, size.asText(), "integers above 0");
