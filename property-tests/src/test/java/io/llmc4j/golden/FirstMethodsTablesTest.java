@@ -168,7 +168,7 @@ class FirstMethodsTablesTest {
         double best = Double.POSITIVE_INFINITY;
         double at = -1;
         for (int n = 0; n < 20; n++) {
-            double loss = AwqScale.quadraticLoss(w(2), Products.gram(x), AwqScale.of(version, magnitudes(x, ones()), importance, n / 20.0), three);
+            double loss = AwqScale.quadraticLoss(w(2), AwqScale.quadraticForm(Products.gram(x)), AwqScale.of(version, magnitudes(x, ones()), importance, n / 20.0), three);
             if (loss < best) {
                 best = loss;
                 at = n / 20.0;

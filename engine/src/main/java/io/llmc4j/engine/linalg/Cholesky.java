@@ -1,6 +1,7 @@
 package io.llmc4j.engine.linalg;
 
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.Arrays;
 
 /**
  * Cholesky factors of symmetric positive definite matrices. The argument must be symmetric (one triangle is read), and it is not changed.
@@ -83,7 +84,7 @@ public final class Cholesky {
             check(failed, n - 1 - failed, n, failed < 0 ? 0 : a[failed * n + failed]);
             triangle.invert();
             for (int i = 0; i < n; i++) {
-                java.util.Arrays.fill(u.data(), i * n, i * n + i, 0f);
+                Arrays.fill(u.data(), i * n, i * n + i, 0f);
                 for (int j = i; j < n; j++) {
                     u.data()[i * n + j] = (float) a[(n - 1 - i) * n + n - 1 - j];
                 }
@@ -100,7 +101,7 @@ public final class Cholesky {
             check(failed, n - 1 - failed, n, failed < 0 ? 0 : a[failed * n + failed]);
             triangle.invert();
             for (int i = 0; i < n; i++) {
-                java.util.Arrays.fill(u.data(), i * n, i * n + i, 0f);
+                Arrays.fill(u.data(), i * n, i * n + i, 0f);
                 for (int j = i; j < n; j++) {
                     u.data()[i * n + j] = a[(n - 1 - i) * n + n - 1 - j];
                 }
@@ -124,7 +125,7 @@ public final class Cholesky {
 
     private static void clearAbove(float[] a, int n) {
         for (int i = 0; i < n; i++) {
-            java.util.Arrays.fill(a, i * n + i + 1, (i + 1) * n, 0f);
+            Arrays.fill(a, i * n + i + 1, (i + 1) * n, 0f);
         }
     }
 }

@@ -2,17 +2,20 @@ package io.llmc4j.engine.method;
 
 import io.llmc4j.engine.calibrate.Gathering;
 import io.llmc4j.engine.kernel.Kernels;
-import io.llmc4j.engine.kernel.Products;
 import io.llmc4j.engine.model.Folding;
 import io.llmc4j.engine.model.Hidden;
 import io.llmc4j.engine.quant.Granularity;
 import io.llmc4j.engine.quant.Quantizer;
 import io.llmc4j.engine.quant.RangeLayout;
 import io.llmc4j.engine.tensor.Matrix;
+import java.util.Arrays;
 import java.util.List;
 
 /** The statistics and the formula of AWQ's scale (arXiv 2306.00978; spec 3.2): pure functions on matrices. */
 public final class AwqScale {
+
+    /** Columns whose zeros of the quadratic form are left out together. */
+    private static final int STRIP = 256;
 
     /** Scales below this are raised to it. */
     static final float SMALLEST = 1e-4f;
@@ -68,9 +71,9 @@ public final class AwqScale {
      * The loss of a scale where the inspected module is one linear layer with float inputs, but for the factor 1 / (tokens * outputs):
      * sum over outputs of d G dᵀ with d = rounded(w t) / t - w.
      *
-     * @param gram XᵀX of the inputs, [in, in]
+     * @param form {@link #quadraticForm} of XᵀX of the inputs, [in, in]
      */
-    public static double quadraticLoss(Matrix w, Matrix gram, float[] t, Quantizer quantizer) {
+    public static double quadraticLoss(Matrix w, Matrix form, float[] t, Quantizer quantizer) {
         Matrix d = w.copy();
         Folding.multiplyColumns(d, t);
         d = quantizer.fakeQuantize(d);
@@ -78,12 +81,28 @@ public final class AwqScale {
         for (int i = 0; i < d.data().length; i++) {
             d.data()[i] -= w.data()[i];
         }
-        Matrix dg = Products.multiply(d, gram);
+        int in = d.cols();
+        Matrix dg = new Matrix(d.rows(), in);
+        for (int j = 0; j < in; j += STRIP) {
+            int strip = Math.min(STRIP, in - j);
+            Kernels.get().gemmNN(d.rows(), strip, j + strip, d.data(), 0, in, form.data(), j, in, dg.data(), j, in, false);
+        }
         double sum = 0;
         for (int r = 0; r < d.rows(); r++) {
             sum += Kernels.get().dot(d.cols(), dg.data(), r * d.cols(), d.data(), r * d.cols());
         }
         return sum;
+    }
+
+    /** The upper triangular T with d T dᵀ = d G dᵀ for a symmetric G, in its place: a product with T is half the work. */
+    public static Matrix quadraticForm(Matrix gram) {
+        for (int i = 0; i < gram.rows(); i++) {
+            Arrays.fill(gram.data(), i * gram.cols(), i * gram.cols() + i, 0f);
+            for (int j = i + 1; j < gram.cols(); j++) {
+                gram.set(i, j, 2 * gram.get(i, j));
+            }
+        }
+        return gram;
     }
 
     /** Adds |x| of the samples {@code from} to {@code to - 1} column by column. */

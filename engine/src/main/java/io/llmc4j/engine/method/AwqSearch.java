@@ -221,11 +221,11 @@ final class AwqSearch {
     private final class QuadraticLoss implements Loss {
 
         private final Linear layer;
-        private final Matrix gram;
+        private final Matrix form;
 
         QuadraticLoss(Linear layer) {
             this.layer = layer;
-            this.gram = new Matrix(layer.in(), layer.in());
+            Matrix gram = new Matrix(layer.in(), layer.in());
             for (int c = 0; c < firstBatchChunks; c++) {
                 // Sequence by sequence, so that the sum does not depend on the chunks.
                 Hidden h = inputs.chunk(c);
@@ -233,6 +233,7 @@ final class AwqSearch {
                     Products.addGram(h.data().rows(b * h.tokens(), (b + 1) * h.tokens()), gram);
                 }
             }
+            this.form = AwqScale.quadraticForm(gram);
         }
 
         @Override
@@ -242,7 +243,7 @@ final class AwqSearch {
 
         @Override
         public double of(float[] t, int from, int to, double before, double enough) {
-            return AwqScale.quadraticLoss(layer.weight(), gram, t, work.weightQuantizer(layer).orElseThrow());
+            return AwqScale.quadraticLoss(layer.weight(), form, t, work.weightQuantizer(layer).orElseThrow());
         }
 
         @Override

@@ -89,24 +89,18 @@ final class Soundness {
         int group = codes.map(q -> q.scales().length).filter(n -> n > w.rows() && w.data().length % n == 0).map(n -> w.data().length / n).orElse(0);
         boolean asymmetric = codes.map(q -> q.zeros().length > 0 && q.scheme().roundZeroPoint()).orElse(false);
         Oddities all = Oddities.of(w, group > 0 && cols % group == 0 ? group : 0, asymmetric);
-        int zeroRows = all.zeroRows;
-        int zeroColumns = all.zeroColumns;
-        int zeroGroups = all.zeroGroups;
-        int constant = all.constantGroups;
-        int oneSided = all.oneSidedGroups;
-        long subnormal = all.subnormal;
-        add(out, zeroRows, "rows of zeros");
-        add(out, zeroRows == w.rows() ? 0 : zeroColumns, "columns of zeros");
-        add(out, zeroGroups, "groups of zeros");
-        add(out, constant, "groups of one value");
-        add(out, oneSided, "groups on one side of zero: their zero points are clamped, as LLMC has it");
-        add(out, subnormal, "subnormal weights");
+        add(out, all.zeroRows, "rows of zeros");
+        add(out, all.zeroRows == w.rows() ? 0 : all.zeroColumns, "columns of zeros");
+        add(out, all.zeroGroups, "groups of zeros");
+        add(out, all.constantGroups, "groups of one value");
+        add(out, all.oneSidedGroups, "groups on one side of zero: their zero points are clamped, as LLMC has it");
+        add(out, all.subnormal, "subnormal weights");
         if (codes.isPresent()) {
             int small = 0;
             for (float s : codes.get().scales()) {
                 small += s != 0 && Math.abs(s) < SMALLEST_NORMAL_F16 ? 1 : 0;
             }
-            add(out, Math.max(0, small - zeroRows - zeroGroups), "scales below half precision's normal range");
+            add(out, Math.max(0, small - all.zeroRows - all.zeroGroups), "scales below half precision's normal range");
         }
         return out;
     }
