@@ -124,13 +124,13 @@ class DiskFullTest {
      */
     @Test
     void theFileOfSpilledStates() throws Exception {
-        Path model = DeepModel.make(dir, 2);
+        Path model = DeepModel.make(dir, 3);
         String[] spilled = {"0", "20"};
         Path whole = dir.resolve("whole");
         assertEquals(0, run(0, killed(model, whole, "begin", spilled)).code());
         Map<String, String> expected = KilledRun.files(whole);
         Path out = dir.resolve("out");
-        // three lists of 20 samples x 24 tokens x 128 features wait between blocks, and a fourth while a block is computed
+        // three lists of 20 samples x 24 tokens x 128 features wait between blocks, and a fourth while a block is computed that is not the last
         long list = 20 * 24 * 128 * Float.BYTES;
         Ran first = run(3 * list + list / 2, killed(model, out, "begin", spilled));
         spillFailed(first, out);
