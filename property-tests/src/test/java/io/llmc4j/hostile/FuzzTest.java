@@ -40,7 +40,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,8 +64,16 @@ class FuzzTest {
     private static final List<String> TOKENS = List.of("{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1", "1e999", "9223372036854775807", "18446744073709551616",
             "0.5", "\\u0000", "\\ud800", "\"shape\"", "\"dtype\"", "\"data_offsets\"", "\"F32\"", "\"weight_map\"", "[[[[[[[[", "../", "\u00e9", "\uD83D\uDE00", " ", "\n", "\0");
 
+    private static final Set<String> SEEN = new ConcurrentSkipListSet<>();
+
     @TempDir
     private Path dir;
+
+    /** A kind that is not there would be run without a fault. */
+    @AfterAll
+    static void everyKindIsThere() {
+        assertTrue(KINDS.getFirst().isEmpty() || SEEN.containsAll(KINDS), () -> KINDS + " are asked for, there are " + SEEN);
+    }
 
     /** A parser and everything that it gives lazily. */
     private interface Parse {
@@ -83,6 +94,7 @@ class FuzzTest {
 
     /** @param few how many inputs a build has time for */
     private static void fuzz(String what, List<byte[]> seeds, int few, Damage damage, Parse parse) throws IOException {
+        SEEN.add(what);
         if (!KINDS.getFirst().isEmpty() && !KINDS.contains(what)) {
             return;
         }
