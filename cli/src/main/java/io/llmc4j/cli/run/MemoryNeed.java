@@ -59,6 +59,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         long block = blocks.values().stream().mapToLong(Long::longValue).max().orElse(0);
         boolean learning = job.run().methods().stream().anyMatch(m -> LEARNING.contains(m.name()));
         boolean hessian = job.target().isPresent() || job.run().methods().stream().anyMatch(m -> HESSIANS.contains(m.name()));
+        boolean gram = job.run().methods().stream().anyMatch(m -> m.name().equals("Awq"));
         long longest = 1;
         long tokens = 0;
         long evaluated = 0;
@@ -88,6 +89,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
         // 4 bytes float, 4 rounded, 1 of codes; learning: gradients, both moments of Adam, and a tape of the block
         long heap = (streamed ? largestLayer * 9 : block * 9) + (learning ? block * 24 : 0) + largestLayer * (gguf ? 16 : 12)
                 + (hessian ? widest * widest * (job.target().isPresent() || !inPlace(job) ? 28 : 20) : 0) + together
+                + (gram ? widest * widest * 4 : 0)
                 // and the Gram matrices of a whole block, for its sensitivity
                 + (job.target().isPresent() ? (3L * spec.hiddenSize() * spec.hiddenSize() + widest * widest) * 4 : 0) + work;
         long states = 2 * tokens * spec.hiddenSize() * 4 + evaluated + tokens * (keptInputs(job) + keptPlaces(job)) * 4;
