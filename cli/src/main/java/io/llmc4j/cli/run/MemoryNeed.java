@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The memory of a run's peak, from shapes: that of its widest block, whatever the number of blocks.
@@ -109,8 +110,7 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
 
     /** Features of a token that wait outside the heap for a stage that looks at the inputs of layers, those of a whole block together; 0 where none does. */
     private static long keptInputs(Job job) {
-        boolean kept = job.run().schemes().hasStaticActivations() || job.run().methods().stream().flatMap(m -> Methods.named(m.name()).recipe(job.run().options(m)).stream())
-                .anyMatch(s -> s.needs().what().contains(Need.INPUTS));
+        boolean kept = job.run().schemes().hasStaticActivations() || stages(job).anyMatch(s -> s.needs().what().contains(Need.INPUTS));
         long most = 0;
         for (BlockLayout b : kept ? job.shape().blocks() : List.<BlockLayout>of()) {
             Map<String, Integer> widths = new HashMap<>();
@@ -130,12 +130,15 @@ record MemoryNeed(long heap, boolean expertHessians, long mapped, long states, l
 
     /** Features of a token that wait where a block is run again subset by subset: what attention mixed or added, and the input of a dense feed-forward half's last layer. */
     private static long keptPlaces(Job job) {
-        boolean again = job.run().methods().stream().flatMap(m -> Methods.named(m.name()).recipe(job.run().options(m)).stream()).anyMatch(Stage::runsBlockAgain);
-        if (!again || job.run().kvCache().isPresent() || job.run().innerRounding().isPresent()) {
+        if (!job.run().passesGoOn() || stages(job).noneMatch(Stage::runsBlockAgain)) {
             return 0;
         }
         int hidden = job.shape().spec().hiddenSize();
         return job.layers().stream().filter(l -> l.role() == Role.O || l.role() == Role.DOWN).mapToLong(l -> hidden + l.in()).max().orElse(0);
+    }
+
+    private static Stream<Stage> stages(Job job) {
+        return job.run().methods().stream().flatMap(m -> Methods.named(m.name()).recipe(job.run().options(m)).stream());
     }
 
     private static int experts(BlockLayout b) {

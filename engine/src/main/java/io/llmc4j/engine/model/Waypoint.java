@@ -1,6 +1,5 @@
 package io.llmc4j.engine.model;
 
-import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -11,15 +10,21 @@ public enum Waypoint {
     MIXED(EnumSet.of(Role.Q, Role.K, Role.V, Role.Q_A, Role.Q_B, Role.KV_A, Role.KV_B)),
 
     /** What the attention half adds to the states, after its own norm if it has one: [batch * tokens, hidden]. */
-    ATTENTION(EnumSet.of(Role.Q, Role.K, Role.V, Role.Q_A, Role.Q_B, Role.KV_A, Role.KV_B, Role.O)),
+    ATTENTION(MIXED, EnumSet.of(Role.O)),
 
     /** The input of a dense feed-forward half's last layer: [batch * tokens, intermediate]. */
-    DOWN_INPUT(EnumSet.of(Role.Q, Role.K, Role.V, Role.Q_A, Role.Q_B, Role.KV_A, Role.KV_B, Role.O, Role.GATE, Role.UP));
+    DOWN_INPUT(ATTENTION, EnumSet.of(Role.GATE, Role.UP));
 
     private final Set<Role> upstream;
 
     Waypoint(Set<Role> upstream) {
-        this.upstream = Collections.unmodifiableSet(upstream);
+        this.upstream = upstream;
+    }
+
+    /** Behind another place, and these. */
+    Waypoint(Waypoint before, Set<Role> more) {
+        this(EnumSet.copyOf(before.upstream));
+        upstream.addAll(more);
     }
 
     /** Whether the matrix may depend on the layer. */

@@ -167,12 +167,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     /** The last pass over the block as it is now. */
     void outputs() {
-        run.passes.run(block, blockStates(), out.orElseThrow(), knows() ? places.last() : ForwardHooks.NONE);
-    }
-
-    /** Inside attention, a cache or a rounding may remember what it saw: then a pass computes everything. */
-    private boolean knows() {
-        return run.config.kvCache().isEmpty() && run.config.innerRounding().isEmpty();
+        run.passes.run(block, blockStates(), out.orElseThrow(), run.config.passesGoOn() ? places.last() : ForwardHooks.NONE);
     }
 
     /** Hessians of many experts are gathered a few experts at a time, from {@code expert} on; those of other experts among the layers are let go. */
@@ -223,7 +218,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
         layers.forEach(this::drop);
         unseen.removeAll(layers);
         ahead.clear();
-        gather(layers, Math.max(0, block.linear(next.layers().getFirst()).expert()), streamed(needs), knows() ? places.behind(before(next)) : ForwardHooks.NONE);
+        gather(layers, Math.max(0, block.linear(next.layers().getFirst()).expert()), streamed(needs), run.config.passesGoOn() ? places.behind(before(next)) : ForwardHooks.NONE);
         if (aloneDown(next)) {
             layers.stream().filter(n -> gathered.containsKey(n) || unseen.contains(n)).forEach(ahead::add);
         }
@@ -478,7 +473,7 @@ final class FoldedBlock implements BlockWork, AutoCloseable {
 
     @Override
     public void close() {
-        places.close();
+        places.forget();
         forget();
     }
 }

@@ -19,7 +19,7 @@ import java.util.stream.Collectors;
  * Matrices at the waypoints of a block whose layers are rounded one subset after the other: a pass for the next subset goes on from the last place that can
  * no longer change, with the bits that it would compute. A change of a layer on which a place depends makes its matrices void.
  */
-final class KnownPlaces implements ForwardHooks, AutoCloseable {
+final class KnownPlaces implements ForwardHooks {
 
     private record Known(StoredInputs states, Map<Linear, Integer> revisions) {
 
@@ -95,13 +95,8 @@ final class KnownPlaces implements ForwardHooks, AutoCloseable {
         }
     }
 
-    /** What the block computes has changed elsewhere than in its linear layers. */
+    /** Nothing is asked any more, or what the block computes has changed elsewhere than in its linear layers. */
     void forget() {
-        close();
-    }
-
-    @Override
-    public void close() {
         known.values().forEach(k -> k.states.close());
         known.clear();
     }

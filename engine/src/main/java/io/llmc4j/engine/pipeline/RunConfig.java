@@ -107,6 +107,14 @@ public record RunConfig(List<MethodStep> methods, SchemePlan schemes, Optional<K
                 : Optional.empty();
     }
 
+    /**
+     * Whether a pass over a block that is run again goes on from what an earlier one left inside the block. Not where a cache of keys and values or a rounding inside
+     * attention may remember what it saw.
+     */
+    public boolean passesGoOn() {
+        return kvCache.isEmpty() && innerRounding().isEmpty();
+    }
+
     /** What a method's recipe is made from. */
     public MethodOptions options(MethodStep step) {
         return new MethodOptions(step.special(), schemes, quantOut, llmcCompatible);
