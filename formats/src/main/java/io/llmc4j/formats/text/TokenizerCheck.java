@@ -40,21 +40,19 @@ final class TokenizerCheck {
         try (JsonParser p = TokenizerConfig.JSON.getFactory().createParser(json)) {
             // a tree has the last of two members of one name, so values were looked at in the text
             while (p.nextToken() != null) {
-                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("post_processor") && p.getParsingContext().getParent().inRoot()) {
-                    p.nextToken();
-                    checkTemplates(tree(p), where);
+                if (p.currentToken() != JsonToken.FIELD_NAME || !p.getParsingContext().getParent().inRoot()) {
+                    continue;
                 }
-                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("normalizer") && p.getParsingContext().getParent().inRoot()) {
-                    p.nextToken();
-                    checkNormalizer(tree(p), where);
-                }
-                if (p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("decoder") && p.getParsingContext().getParent().inRoot()) {
-                    p.nextToken();
-                    undecodable = undecodable(tree(p));
-                }
-                if (prefixed && p.currentToken() == JsonToken.FIELD_NAME && p.currentName().equals("model") && p.getParsingContext().getParent().inRoot()) {
-                    p.nextToken();
-                    checkMerges(tree(p), where);
+                switch (p.currentName()) {
+                    case "post_processor" -> checkTemplates(value(p), where);
+                    case "normalizer" -> checkNormalizer(value(p), where);
+                    case "decoder" -> undecodable = undecodable(value(p));
+                    case "model" -> {
+                        if (prefixed) {
+                            checkMerges(value(p), where);
+                        }
+                    }
+                    default -> { }
                 }
             }
         } catch (IOException e) {
@@ -99,7 +97,9 @@ final class TokenizerCheck {
         return false;
     }
 
-    private static JsonNode tree(JsonParser p) throws IOException {
+    /** That of the member whose name was read. */
+    private static JsonNode value(JsonParser p) throws IOException {
+        p.nextToken();
         return TokenizerConfig.JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(p);
     }
 
