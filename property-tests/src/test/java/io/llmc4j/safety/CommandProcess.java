@@ -26,11 +26,16 @@ final class CommandProcess {
             // So are those of a process in a shell's background, and children inherit it.
             line.addAll(List.of("env", "--default-signal=INT"));
         }
-        line.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-Dllmc4j.kernels=scalar", "-Dllmc4j.journal.share=1", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector",
-                "-cp", classPath, "io.llmc4j.cli.Main"));
+        line.addAll(java(classPath));
+        line.add("io.llmc4j.cli.Main");
         arguments.forEach(a -> line.add(a.toString()));
         return new ProcessBuilder(line).redirectError(errors.toFile()).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+    }
+
+    /** A small, quickly started Java that journals every block; a main class and its arguments are to follow. */
+    static List<String> java(String classPath) {
+        return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+                "-Dllmc4j.kernels=scalar", "-Dllmc4j.journal.share=1", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector", "-cp", classPath);
     }
 
     private static boolean interruptsAreIgnored() throws IOException {

@@ -44,8 +44,7 @@ class DiskFullTest {
         if (limit > 0) {
             line.addAll(List.of("sh", "-c", "ulimit -f " + limit / UNIT + " && exec \"$@\"", "sh"));
         }
-        line.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-Dllmc4j.kernels=scalar", "-Dllmc4j.journal.share=1", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector", "-cp", KillTest.classPath()));
+        line.addAll(CommandProcess.java(KillTest.classPath()));
         line.addAll(mainAndArguments);
         return new ProcessBuilder(line).redirectError(dir.resolve("errors.txt").toFile()).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
     }

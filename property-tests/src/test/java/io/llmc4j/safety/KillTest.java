@@ -112,10 +112,9 @@ class KillTest {
     }
 
     private static Process start(Path model, Path out, String how) throws IOException {
-        return new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-Dllmc4j.kernels=scalar", "-Dllmc4j.journal.share=1", "--enable-native-access=ALL-UNNAMED", "--add-modules", "jdk.incubator.vector",
-                "-cp", classPath(), KilledRun.class.getName(), model.toString(), out.toString(), "SmoothQuant", how)
-                .redirectError(ProcessBuilder.Redirect.INHERIT).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+        List<String> line = new ArrayList<>(CommandProcess.java(classPath()));
+        line.addAll(List.of(KilledRun.class.getName(), model.toString(), out.toString(), "SmoothQuant", how));
+        return new ProcessBuilder(line).redirectError(ProcessBuilder.Redirect.INHERIT).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
     }
 
     /** As this test was loaded: from the class path, or by a launcher's own class loader. */
